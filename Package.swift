@@ -1,0 +1,58 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "muhafiz",
+  products: [
+    .executable(name: "muhafiz", targets: ["muhafiz"]),
+    .executable(name: "muhafiz-decoder", targets: ["muhafiz-decoder"]),
+    .library(name: "Hashing", targets: ["Hashing"]),
+    .library(name: "Matching", targets: ["Matching"]),
+    .library(name: "Decoding", targets: ["Decoding"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    // C, where Swift cannot go or was measured slower; each header says which.
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CKernels"),
+    .target(
+      name: "CMedia",
+      linkerSettings: ["jpeg", "png16", "webp", "avcodec", "avutil", "swscale"].map { .linkedLibrary($0) }),
+    .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
+
+    // The house, from the ground up: every import points to a line above it.
+    .target(name: "Hashing", dependencies: ["COpenSSL", system]),
+    .target(name: "Matching", dependencies: ["Hashing", "CKernels", system]),
+    .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
+    .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
+    .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
+    .target(name: "Casework", dependencies: ["Hashing", "Matching", grdb, system]),
+    .executableTarget(
+      name: "muhafiz",
+      dependencies: [
+        "Hashing", "Matching", "Exchange", "Decoding", "Scanning", "Casework", argumentParser, system,
+      ]),
+    .executableTarget(
+      name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CSandbox", system]),
+
+    .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
+    .testTarget(name: "MatchingTests", dependencies: ["Hashing", "Matching", "CKernels", system]),
+    .testTarget(name: "ExchangeTests", dependencies: ["Hashing", "Matching", "Exchange", system]),
+    .testTarget(
+      name: "DecodingTests", dependencies: ["Hashing", "Decoding", "muhafiz-decoder", system]),
+    .testTarget(
+      name: "ScanningTests",
+      dependencies: ["Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
+    .testTarget(name: "CaseworkTests", dependencies: ["Hashing", "Matching", "Casework", system]),
+    .testTarget(name: "CommandTests", dependencies: ["muhafiz", "muhafiz-decoder", "Hashing", system]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,73 @@
+import Hashing
+
+/// How an entry was met.
+public enum MatchGrade: String, Sendable, CaseIterable {
+  /// SHA-256 is equal: the same content.
+  case exact
+  /// MD5 or SHA-1 alone is equal. Collisions can be made on purpose, so a person looks first.
+  case legacyExact = "legacy-exact"
+  /// The perceptual hash lies within the list's distance. It says "look", never "decide".
+  case near
+}
+
+/// The kind of hash that met an entry.
+public enum MatchAlgorithm: String, Sendable, CaseIterable {
+  case md5, sha1, sha256, pdq
+
+  public init(_ algorithm: DigestAlgorithm) {
+    switch algorithm {
+    case .md5: self = .md5
+    case .sha1: self = .sha1
+    case .sha256: self = .sha256
+    }
+  }
+}
+
+/// A list and the version of it that was asked.
+public struct ListVersion: Sendable, Hashable {
+  public let name: String
+  public let version: String
+
+  public init(name: String, version: String) {
+    self.name = name
+    self.version = version
+  }
+}
+
+/// A list entry that a fingerprint met, with everything needed to prove it later.
+public struct Match: Sendable, Hashable {
+  public let list: ListVersion
+  /// What the list calls the entry; see ``ListEntry/displayName``.
+  public let entry: String
+  public let algorithm: MatchAlgorithm
+  public let grade: MatchGrade
+  /// Bits that differ; 0 for the exact grades.
+  public let distanceInBits: Int
+  public let category: Category?
+  public let contributor: String?
+
+  public init(
+    list: ListVersion, entry: String, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int = 0,
+    category: Category? = nil, contributor: String? = nil
+  ) {
+    self.list = list
+    self.entry = entry
+    self.algorithm = algorithm
+    self.grade = grade
+    self.distanceInBits = distanceInBits
+    self.category = category
+    self.contributor = contributor
+  }
+}
+
+/// What the matches of one content add up to.
+public enum Verdict: String, Sendable, CaseIterable {
+  /// Everything that was due was compared, and nothing matched.
+  case clear
+  /// On a known-good list.
+  case known
+  /// A person must look: a near match, or MD5/SHA-1 alone.
+  case review
+  /// The same content as a listed entry.
+  case block
+}

@@ -1,0 +1,42 @@
+import Hashing
+
+/// A category in a contributor's own scheme. Numbers and letters mean different things in different
+/// schemes, so neither half is ever shown or compared alone.
+public struct Category: Sendable, Hashable {
+  public let scheme: String
+  public let label: String
+
+  public init(scheme: String, label: String) {
+    self.scheme = scheme
+    self.label = label
+  }
+}
+
+/// One content that a partner has put on a hash list: its hashes, and who says what of it.
+public struct ListEntry: Sendable, Hashable {
+  /// The contributor's own name for the entry; `nil` where the list gives none.
+  public var id: String?
+
+  /// Line or record in the source file, counted from 1. Names the entry where `id` cannot.
+  public var recordNumber: Int
+
+  public var digests: [Digest]
+  public var perceptualHashes: [PerceptualHash]
+  public var contributor: String?
+  public var category: Category?
+
+  public init(
+    id: String? = nil, recordNumber: Int, digests: [Digest] = [], perceptualHashes: [PerceptualHash] = [],
+    contributor: String? = nil, category: Category? = nil
+  ) {
+    self.id = id
+    self.recordNumber = recordNumber
+    self.digests = digests
+    self.perceptualHashes = perceptualHashes
+    self.contributor = contributor
+    self.category = category
+  }
+
+  /// What a report calls the entry: its `id`, or `#` and the record number.
+  public var displayName: String { id ?? "#\(recordNumber)" }
+}
