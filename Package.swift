@@ -43,16 +43,17 @@ let package = Package(
     .executableTarget(
       name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CSandbox", system]),
 
-    .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
-    .testTarget(name: "MatchingTests", dependencies: ["Hashing", "Matching", "CKernels", system]),
-    .testTarget(name: "ExchangeTests", dependencies: ["Hashing", "Matching", "Exchange", system]),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),
+    .testTarget(name: "MatchingTests", dependencies: ["TestSupport", "Hashing", "Matching", "CKernels", system]),
+    .testTarget(name: "ExchangeTests", dependencies: ["TestSupport", "Hashing", "Matching", "Exchange", system]),
     .testTarget(
-      name: "DecodingTests", dependencies: ["Hashing", "Decoding", "muhafiz-decoder", system]),
+      name: "DecodingTests", dependencies: ["TestSupport", "Hashing", "Decoding", "muhafiz-decoder", system]),
     .testTarget(
       name: "ScanningTests",
-      dependencies: ["Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
-    .testTarget(name: "CaseworkTests", dependencies: ["Hashing", "Matching", "Casework", system]),
-    .testTarget(name: "CommandTests", dependencies: ["muhafiz", "muhafiz-decoder", "Hashing", system]),
+      dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
+    .testTarget(name: "CaseworkTests", dependencies: ["TestSupport", "Hashing", "Matching", "Casework", system]),
+    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
   ],
   swiftLanguageModes: [.v6]
 )

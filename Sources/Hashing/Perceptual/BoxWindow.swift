@@ -1,0 +1,61 @@
+/// The sliding window of PDQ's box filter along one dimension.
+///
+/// Output `x` is the mean of the inputs from `x - reachBack` to `x + reachAhead` that exist. The running sum adds the
+/// entering input, then subtracts the leaving one; that order decides the last bits of the result, so all passes keep it.
+///
+///     outputs   0 ..< firstLeaving           the window fills: inputs only enter
+///               firstLeaving ..< lastEntered  full: one enters, one leaves
+///               lastEntered ..< length        the window empties: inputs only leave
+///
+/// Source: PDQ reference, `pdq/cpp/downscaling/downscaling.cpp`, `box1DFloat`.
+struct BoxWindow {
+  let length: Int
+  let size: Int
+  let reachAhead: Int
+  let reachBack: Int
+
+  /// - Parameter length: Samples along the dimension, at least ``PDQ/leastSide``.
+  init(length: Int) {
+    self.length = length
+    size = (length + 2 * PDQ.side - 1) / (2 * PDQ.side)
+    let half = (size + 2) / 2
+    reachAhead = half - 1
+    reachBack = size - half
+  }
+
+  /// The first output that some input has left.
+  var firstLeaving: Int { reachBack + 1 }
+
+  /// The first output that no input enters any more.
+  var lastEntered: Int { length - reachAhead }
+
+  /// How many inputs the mean at `x` is over.
+  func count(at x: Int) -> Int { min(x + reachAhead + 1, length) - max(0, x - reachBack) }
+
+  /// The positions of the 64 samples that are kept: the centres of 64 equal parts.
+  var sampledPositions: [Int] {
+    (0..<PDQ.side).map { Int((Double($0) + 0.5) * Double(length) / Double(PDQ.side)) }
+  }
+
+  /// Turns sums into means in place, `width` of them for outputs `0 ..< length`.
+  func divide(_ sums: UnsafeMutablePointer<Float>) {
+    let full = min(firstLeaving, length) - 1..<max(lastEntered, firstLeaving - 1)
+    for x in 0..<full.lowerBound { sums[x] /= Float(count(at: x)) }
+    scale(sums + full.lowerBound, count: full.count, dividingBy: size)
+    for x in full.upperBound..<length { sums[x] /= Float(count(at: x)) }
+  }
+}
+
+/// Divides `count` values by a small whole number.
+///
+/// Dividing by a power of two and multiplying by its inverse round alike, and the second is several times faster.
+private func scale(_ values: UnsafeMutablePointer<Float>, count: Int, dividingBy divisor: Int) {
+  if divisor == 1 { return }
+  if divisor & (divisor - 1) == 0 {
+    let inverse = 1 / Float(divisor)
+    for x in 0..<count { values[x] *= inverse }
+  } else {
+    let divisor = Float(divisor)
+    for x in 0..<count { values[x] /= divisor }
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+
+/// The PDQ perceptual hash, bit for bit as the reference defines it.
+///
+/// A picture becomes 64 × 64 samples, those the 16 × 16 lowest frequencies of their cosine transform (without the
+/// constant one), and each bit says whether a coefficient lies above the median of all 256.
+///
+/// Source: PDQ reference, `pdq/cpp/hashing/pdqhashing.cpp`.
+public enum PDQ {
+  /// Side of the square that a picture is shrunk to, in samples.
+  static let side = 64
+
+  /// Side of the square of coefficients that makes the hash.
+  static let coefficientSide = 16
+
+  /// Shortest side of a picture that has a hash of its own, in samples.
+  public static let leastSide = 5  // PDQ reference, `pdqHash256FromFloatLuma`
+
+  /// Hashes a luma plane.
+  ///
+  /// - Parameter luma: Any size from 1 × 1.
+  /// - Returns: The hash with its quality, 0…100. Under 5 × 5 samples the reference's answer for pictures too small:
+  ///   all zeros with quality 0, which nothing is ever matched on.
+  public static func hash(_ luma: LumaPlane) -> PerceptualHash {
+    guard let picture = Transformed(luma) else { return PerceptualHash(words: .zero, quality: 0) }
+    return picture.hash(.original)
+  }
+
+  /// Hashes a luma plane as it is, turned by quarters and mirrored, from one transform.
+  ///
+  /// - Returns: Eight hashes, in the order of ``Dihedral/allCases``. They are nearly, not exactly, the hashes of the
+  ///   turned picture; a finished hash cannot be turned, so a query carries all eight. The first is always ``hash(_:)``.
+  public static func dihedralHashes(_ luma: LumaPlane) -> [PerceptualHash] {
+    guard let picture = Transformed(luma) else {
+      return Dihedral.allCases.map { _ in PerceptualHash(words: .zero, quality: 0) }
+    }
+    return Dihedral.allCases.map(picture.hash)
+  }
+}
+
+/// The eight ways to lay a square on itself, in the reference's order and words.
+public enum Dihedral: Int, Sendable, CaseIterable {
+  case original, rotate90, rotate180, rotate270, flipX, flipY, flipPlus1, flipMinus1
+}
+
+/// A picture's coefficients and quality: all that its eight hashes need.
+private struct Transformed {
+  private let coefficients: [Float]
+  private let quality: UInt8
+
+  init?(_ luma: LumaPlane) {
+    guard min(luma.width, luma.height) >= PDQ.leastSide else { return nil }
+    let square =
+      luma.width == PDQ.side && luma.height == PDQ.side
+      ? luma.floatSamples : PDQDownsampler(width: luma.width, height: luma.height).downsample(luma)
+    quality = Transformed.quality(of: square)
+    coefficients = CosineTransform.lowestFrequencies(of: square)
+  }
+
+  /// 0…100: how much neighbouring samples differ.
+  private static func quality(of square: [Float]) -> UInt8 {
+    /// Each difference is cut to a whole number on its own, as the reference does.
+    func gradient(_ one: Float, _ other: Float) -> Int { abs(Int((one - other) * 100 / 255)) }
+    var sum = 0
+    for row in 0..<PDQ.side {
+      for column in 0..<PDQ.side {
+        let sample = square[row * PDQ.side + column]
+        if row + 1 < PDQ.side { sum += gradient(sample, square[(row + 1) * PDQ.side + column]) }
+        if column + 1 < PDQ.side { sum += gradient(sample, square[row * PDQ.side + column + 1]) }
+      }
+    }
+    return UInt8(min(100, sum / 90))
+  }
+
+  /// Turning or mirroring a picture transposes its coefficients or changes the sign of every other one.
+  func hash(_ dihedral: Dihedral) -> PerceptualHash {
+    let side = PDQ.coefficientSide
+    var turned = coefficients
+    for i in 0..<side {
+      for j in 0..<side {
+        let value = coefficients[i * side + j]
+        let (iEven, jEven) = (i.isMultiple(of: 2), j.isMultiple(of: 2))
+        let (target, negated) =
+          switch dihedral {
+          case .original: (i * side + j, false)
+          case .rotate90: (j * side + i, jEven)
+          case .rotate180: (i * side + j, iEven != jEven)
+          case .rotate270: (j * side + i, iEven)
+          case .flipX: (i * side + j, iEven)
+          case .flipY: (i * side + j, jEven)
+          case .flipPlus1: (j * side + i, false)
+          case .flipMinus1: (j * side + i, iEven != jEven)
+          }
+        turned[target] = negated ? -value : value
+      }
+    }
+    // The reference's median of an even count is the lower of the two in the middle.
+    let median = turned.sorted()[turned.count / 2 - 1]
+    var words = SIMD4<UInt64>.zero
+    for (bit, value) in turned.enumerated() where value > median {
+      words[3 - bit / 64] |= 1 << UInt64(bit % 64)
+    }
+    return PerceptualHash(words: words, quality: quality)
+  }
+}
+
+/// The cosine transform of 64 × 64 samples, of which the 16 × 16 lowest frequencies after the constant are kept.
+private enum CosineTransform {
+  /// Row i, column k: √(2/64) · cos(π/128 · (i + 1)(2k + 1)). The root is rounded to single precision first, as in the
+  /// reference; pictures with little in them have hashes that depend on it.
+  private static let matrix: [Float] = {
+    let scale = Double(Float((2.0 / Double(PDQ.side)).squareRoot()))
+    return (0..<PDQ.coefficientSide * PDQ.side).map { index in
+      let (i, k) = (index / PDQ.side, index % PDQ.side)
+      return Float(scale * cos(Double.pi / 2 / Double(PDQ.side) * Double(i + 1) * Double(2 * k + 1)))
+    }
+  }()
+
+  /// The matrix by columns: 64 vectors of 16.
+  private static let columns: [SIMD16<Float>] = (0..<PDQ.side).map { k in
+    var column = SIMD16<Float>.zero
+    for i in 0..<PDQ.coefficientSide { column[i] = matrix[i * PDQ.side + k] }
+    return column
+  }
+
+  /// B = D A Dᵀ. Products are added in the order of k, as in the reference; lanes hold different results, never parts of one.
+  static func lowestFrequencies(of square: [Float]) -> [Float] {
+    let (side, kept) = (PDQ.side, PDQ.coefficientSide)
+    // D A, a column of A at a time: 64 vectors, each the 16 kept rows of one column.
+    var partial = [SIMD16<Float>](repeating: .zero, count: side)
+    for k in 0..<side {
+      let factors = columns[k]
+      for j in 0..<side { partial[j] += factors * square[k * side + j] }
+    }
+    var result = [Float](repeating: 0, count: kept * kept)
+    for i in 0..<kept {
+      var row = SIMD16<Float>.zero
+      for k in 0..<side { row += columns[k] * partial[k][i] }
+      for j in 0..<kept { result[i * kept + j] = row[j] }
+    }
+    return result
+  }
+}
+
+extension LumaPlane {
+  /// All samples as numbers.
+  fileprivate var floatSamples: [Float] {
+    switch samples {
+    case .bytes(let buffer): buffer.map(Float.init)
+    case .floats(let buffer): Array(buffer)
+    }
+  }
+}

@@ -1,0 +1,212 @@
+/// Shrinks a luma plane to 64 × 64 as PDQ defines it: a box filter along rows and columns, twice, then the centre samples.
+///
+/// The reference filters the whole plane four times over. Here rows stream through all four passes in groups of eight,
+/// with only a window's worth of rows kept, so the work stays in the cache; the second row pass computes means, and the
+/// second column pass anything at all, only in the 64 sampled columns. Every sum is formed in the reference's order, so
+/// the 4,096 results are the same bits.
+///
+///     luma ──row sums──▶ ring of rows ──column sums──▶ eight rows ──row sums──▶ 64 columns ──column sums──▶ 64 × 64
+///
+/// Source: PDQ reference, `pdq/cpp/downscaling/downscaling.cpp`, `jaroszFilterFloat` and `decimateFloat`.
+struct PDQDownsampler {
+  private let along: BoxWindow
+  private let down: BoxWindow
+  private let sampledColumns: [Int]
+  private let sampledRows: [Int]
+
+  private static let group = 8
+
+  init(width: Int, height: Int) {
+    along = BoxWindow(length: width)
+    down = BoxWindow(length: height)
+    sampledColumns = along.sampledPositions
+    sampledRows = down.sampledPositions
+  }
+
+  /// - Parameter luma: A plane of the size that the downsampler was made for, at least 5 × 5.
+  /// - Returns: 64 rows of 64 samples.
+  func downsample(_ luma: LumaPlane) -> [Float] {
+    let width = along.length
+    let height = down.length
+    var result = [Float](repeating: 0, count: PDQ.side * PDQ.side)
+    // A row may be overwritten once it has left the column window, that is `size` rows after it entered.
+    let ringRows = (down.size + 2 * Self.group - 1) / Self.group * Self.group
+    withZeroed(ringRows * width) { ring in
+      withZeroed(width) { columnSums in
+        withZeroed(Self.group * width) { smoothed in
+          var kept = SampledColumns(window: down, sampledRows: sampledRows)
+          var pending = 0
+
+          /// Sends the smoothed rows gathered so far through the second row pass.
+          func flush() {
+            if pending == 0 { return }
+            var sums = EightRowSums(rows: smoothed, count: pending, stride: width, window: along)
+            kept.append(count: pending, to: &result) { sums.writeSampledMeans(at: sampledColumns, to: $0) }
+            pending = 0
+          }
+
+          for y in 0..<height + down.reachAhead {
+            if y < height {
+              if y.isMultiple(of: Self.group) {
+                addRowMeans(of: luma, from: y, to: ring + (y % ringRows) * width)
+              }
+              let entering = ring + (y % ringRows) * width
+              let leaving = y >= down.size ? ring + ((y - down.size) % ringRows) * width : nil
+              if y >= down.reachAhead {
+                let target = smoothed + pending * width
+                let count = down.count(at: y - down.reachAhead)
+                slide(columnSums, entering: entering, leaving: leaving, means: target, count: count, width: width)
+                pending += 1
+              } else {
+                for x in 0..<width { columnSums[x] += entering[x] }
+              }
+            } else {
+              let leaving = ring + ((y - down.size) % ringRows) * width
+              let count = Float(down.count(at: y - down.reachAhead))
+              let target = smoothed + pending * width
+              for x in 0..<width {
+                columnSums[x] -= leaving[x]
+                target[x] = columnSums[x] / count
+              }
+              pending += 1
+            }
+            if pending == Self.group { flush() }
+          }
+          flush()
+          kept.finish(&result)
+        }
+      }
+    }
+    return result
+  }
+
+  /// First row pass: means along up to eight rows from row `y` on.
+  private func addRowMeans(of luma: LumaPlane, from y: Int, to target: UnsafeMutablePointer<Float>) {
+    let width = along.length
+    let count = min(Self.group, down.length - y)
+    switch luma.samples {
+    case .floats(let samples):
+      let rows = samples.baseAddress! + y * width
+      var sums = EightRowSums(rows: rows, count: count, stride: width, window: along)
+      sums.writeAll(to: target, stride: width)
+    case .bytes(let samples):
+      for row in 0..<count { writeSums(of: samples.baseAddress! + (y + row) * width, to: target + row * width) }
+    }
+    for row in 0..<count { along.divide(target + row * width) }
+  }
+
+  /// Sums along one row of bytes. Whole numbers below 2²⁴ are exact in a `Float`, so the order does not matter here.
+  private func writeSums(of row: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<Float>) {
+    var sum: Int32 = 0
+    for x in 0..<along.reachAhead { sum &+= Int32(row[x]) }
+    var x = 0
+    while x < along.firstLeaving {
+      sum &+= Int32(row[x &+ along.reachAhead])
+      target[x] = Float(sum)
+      x &+= 1
+    }
+    while x < along.lastEntered {
+      sum &+= Int32(row[x &+ along.reachAhead]) &- Int32(row[x &- along.reachBack &- 1])
+      target[x] = Float(sum)
+      x &+= 1
+    }
+    while x < along.length {
+      sum &-= Int32(row[x &- along.reachBack &- 1])
+      target[x] = Float(sum)
+      x &+= 1
+    }
+  }
+
+  /// One step of the first column pass, all columns at once.
+  private func slide(
+    _ sums: UnsafeMutablePointer<Float>, entering: UnsafePointer<Float>, leaving: UnsafePointer<Float>?,
+    means: UnsafeMutablePointer<Float>, count: Int, width: Int
+  ) {
+    guard let leaving else {
+      for x in 0..<width {
+        let sum = sums[x] + entering[x]
+        sums[x] = sum
+        means[x] = sum / Float(count)
+      }
+      return
+    }
+    if count & (count - 1) == 0 {
+      // Exact, as a division by a power of two is: see `BoxWindow.divide`.
+      let inverse = 1 / Float(count)
+      for x in 0..<width {
+        let sum = sums[x] + entering[x] - leaving[x]
+        sums[x] = sum
+        means[x] = sum * inverse
+      }
+    } else {
+      let divisor = Float(count)
+      for x in 0..<width {
+        let sum = sums[x] + entering[x] - leaving[x]
+        sums[x] = sum
+        means[x] = sum / divisor
+      }
+    }
+  }
+}
+
+/// The second column pass over the 64 sampled columns, which keeps the sampled rows.
+private struct SampledColumns {
+  private let window: BoxWindow
+  private let sampledRows: [Int]
+  /// As many rows of 64 as the window is high, and a group more.
+  private var ring: [Float]
+  private let ringRows: Int
+  private var sums = [Float](repeating: 0, count: PDQ.side)
+  private var entered = 0
+  private var written = 0
+
+  init(window: BoxWindow, sampledRows: [Int]) {
+    self.window = window
+    self.sampledRows = sampledRows
+    ringRows = (window.size + 15) / 8 * 8
+    ring = [Float](repeating: 0, count: ringRows * PDQ.side)
+  }
+
+  /// Takes the next rows, which `fill` writes: room for eight, of which `count` are real.
+  mutating func append(count: Int, to result: inout [Float], fill: (UnsafeMutablePointer<Float>) -> Void) {
+    let start = entered % ringRows
+    ring.withUnsafeMutableBufferPointer { fill($0.baseAddress! + start * PDQ.side) }
+    for _ in 0..<count {
+      let row = entered % ringRows * PDQ.side
+      for column in 0..<PDQ.side { sums[column] += ring[row + column] }
+      if entered >= window.size { leave(entered - window.size) }
+      if entered >= window.reachAhead { emit(entered - window.reachAhead, to: &result) }
+      entered += 1
+    }
+  }
+
+  /// Lets the window empty at the lower edge.
+  mutating func finish(_ result: inout [Float]) {
+    for step in 0..<window.reachAhead {
+      leave(entered + step - window.size)
+      emit(entered + step - window.reachAhead, to: &result)
+    }
+  }
+
+  private mutating func leave(_ y: Int) {
+    let row = y % ringRows * PDQ.side
+    for column in 0..<PDQ.side { sums[column] -= ring[row + column] }
+  }
+
+  /// Keeps row `y` as often as it is sampled: more than once where the picture has fewer than 64 rows.
+  private mutating func emit(_ y: Int, to result: inout [Float]) {
+    while written < PDQ.side && sampledRows[written] == y {
+      let count = Float(window.count(at: y))
+      for column in 0..<PDQ.side { result[written * PDQ.side + column] = sums[column] / count }
+      written += 1
+    }
+  }
+}
+
+/// Lends zeroed memory for `count` values.
+private func withZeroed<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in
+    buffer.initialize(repeating: 0)
+    return body(buffer.baseAddress!)
+  }
+}
