@@ -39,7 +39,7 @@ func hexString(_ words: SIMD4<UInt64>) -> String {
 }
 
 /// Reads up to 32 bytes, most significant first; missing low bytes are zero.
-func bigEndianWords(_ bytes: UnsafeRawBufferPointer) -> SIMD4<UInt64> {
+package func bigEndianWords(_ bytes: UnsafeRawBufferPointer) -> SIMD4<UInt64> {
   var stored = SIMD4<UInt64>.zero
   withUnsafeMutableBytes(of: &stored) { $0.copyMemory(from: bytes) }
   return stored.bigEndianBytes
@@ -50,7 +50,7 @@ extension SIMD4<UInt64> {
   var bigEndianBytes: Self { Self(self[0].bigEndian, self[1].bigEndian, self[2].bigEndian, self[3].bigEndian) }
 
   /// Whether these words, read as one 256-bit number, are less than the others.
-  func precedes(_ other: Self) -> Bool {
+  package func precedes(_ other: Self) -> Bool {
     for index in 0..<4 where self[index] != other[index] { return self[index] < other[index] }
     return false
   }

@@ -1,4 +1,34 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
+
 #include <stddef.h>
+#include <stdint.h>
+
+// C, because Swift compiles for the oldest processor of the architecture only: there a bit count is a dozen
+// instructions. Here each function is compiled several times and the best fit is taken when the program is loaded.
+
+/// One record within the radius of one query.
+typedef struct {
+  uint32_t record;    ///< Index among the records given.
+  uint16_t query;     ///< Index among the queries given.
+  uint16_t distance;  ///< Bits that differ: 0…256.
+} ck_near_hit;
+
+/// Queries that one call compares with each record.
+#define CK_NEAR_QUERIES 8
+
+/// Finds the records within `radius` bits of up to eight queries.
+///
+/// records: `record_count` times 32 bytes, aligned to 8. queries: `query_count` times 32 bytes, any alignment;
+/// `query_count` 1…8. Bytes of a record and of a query stand in the same order, whichever it is.
+/// hits: room for `hit_capacity`, at least CK_NEAR_QUERIES. next: in, the record to begin with; out, the record to go on
+/// with, which is `record_count` when all are done and less when `hits` is full.
+/// Returns how many hits were written, in ascending order of record, then query. Keeps no pointer.
+size_t ck_near_search(const uint8_t *records, size_t record_count, const uint8_t *queries, size_t query_count,
+                      unsigned radius, ck_near_hit *hits, size_t hit_capacity, size_t *next);
+
+/// The same answer by the plainest code, one bit count after another: what the kernel is tested against.
+size_t ck_near_search_plain(const uint8_t *records, size_t record_count, const uint8_t *queries, size_t query_count,
+                            unsigned radius, ck_near_hit *hits, size_t hit_capacity, size_t *next);
+
 #endif

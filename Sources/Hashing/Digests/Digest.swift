@@ -74,10 +74,12 @@ public struct Digest: Sendable, Hashable {
   public var bytes: [UInt8] { withBytes(Array.init) }
 
   /// Lends the bytes for the time of `body`.
-  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  public func withBytes<Result, Failure>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let stored = words.bigEndianBytes
-    return try withUnsafeBytes(of: stored) {
-      try body(UnsafeRawBufferPointer(rebasing: $0.prefix(algorithm.byteCount)))
+    return try withUnsafeBytes(of: stored) { (all) throws(Failure) in
+      try body(UnsafeRawBufferPointer(rebasing: all.prefix(algorithm.byteCount)))
     }
   }
 

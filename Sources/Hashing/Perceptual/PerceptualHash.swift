@@ -44,7 +44,9 @@ public struct PerceptualHash: Sendable, Hashable {
   public var hex: String { hexString(words) }
 
   /// Lends the 32 bytes, most significant first, for the time of `body`.
-  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+  public func withBytes<Result, Failure>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let stored = words.bigEndianBytes
     return try withUnsafeBytes(of: stored, body)
   }

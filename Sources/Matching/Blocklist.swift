@@ -1,0 +1,64 @@
+import Hashing
+import SystemPackage
+
+/// The list versions in force, together: what a fingerprint is compared with.
+///
+/// Immutable, so a scan that began with one blocklist ends with it, whatever is imported meanwhile.
+public struct Blocklist: Sendable {
+  /// A list in force and how it is to be asked.
+  public struct Member: Sendable {
+    public let list: HashList
+    public let action: ListAction
+    /// Bits within which a perceptual hash matches: 0…63.
+    public let distanceInBits: Int
+
+    public init(list: HashList, action: ListAction = .block, distanceInBits: Int = PerceptualHash.matchDistance) {
+      self.list = list
+      self.action = action
+      self.distanceInBits = distanceInBits
+    }
+  }
+
+  public let members: [Member]
+  public let policy: MatchPolicy
+
+  public init(_ members: [Member]) {
+    self.members = members.filter { $0.action != .off }
+    policy = MatchPolicy(actions: Dictionary(self.members.map { ($0.list.version, $0.action) }) { first, _ in first })
+  }
+
+  /// The versions that every finding names.
+  public var versions: [ListVersion] { members.map(\.list.version) }
+
+  /// The digests that some list can be asked for.
+  public var digestAlgorithms: Set<DigestAlgorithm> {
+    members.reduce(into: []) { $0.formUnion($1.list.digestAlgorithms) }
+  }
+
+  /// Whether some list holds perceptual hashes.
+  public var hasPerceptualHashes: Bool { members.contains { $0.list.count(of: .pdq) > 0 } }
+
+  /// Finds every entry that a content meets, the strongest grade first.
+  ///
+  /// - Parameters:
+  ///   - fingerprint: An MD5 or SHA-1 match is reported as `legacy-exact` also where SHA-256 matches another entry.
+  ///   - turned: Further hashes of the same picture, turned and mirrored; empty for none.
+  /// - Throws: ``MatchingError`` when a list is damaged: then nothing is known about the content.
+  public func matches(for fingerprint: Fingerprint, turned: [PerceptualHash] = []) throws(MatchingError) -> [Match] {
+    var matches: [Match] = []
+    // Strongest first, so that an entry met by several of its hashes is named by the best of them.
+    for digest in fingerprint.digests.sorted(by: { $0.algorithm > $1.algorithm }) where !digest.isOfEmptyContent {
+      for member in members {
+        guard let match = try member.list.match(for: digest) else { continue }
+        if !matches.contains(where: { $0.list == match.list && $0.entry == match.entry }) { matches.append(match) }
+      }
+    }
+    // A flat picture's bits are noise: it would match other flat pictures and nothing else.
+    if let hash = fingerprint.perceptualHash, hash.quality ?? 100 >= PerceptualHash.leastQuality {
+      for member in members {
+        matches += try member.list.matches(near: [hash] + turned, within: member.distanceInBits)
+      }
+    }
+    return matches
+  }
+}

@@ -1,0 +1,41 @@
+import Glibc
+import SystemPackage
+
+/// A file of ours mapped for reading. Hash list files are never changed or shortened, which is what makes this safe;
+/// files of others, evidence above all, are read and never mapped.
+final class MappedFile: Sendable {
+  let path: FilePath
+  // Set once in `init`, unmapped in `deinit`; the memory is read-only.
+  nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  init(_ path: FilePath) throws(MatchingError) {
+    self.path = path
+    let descriptor: FileDescriptor
+    do { descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) } catch {
+      throw MatchingError(error as? Errno ?? .ioError, "open", path)
+    }
+    defer { close(descriptor.rawValue) }
+    var status = stat()
+    guard fstat(descriptor.rawValue, &status) == 0 else {
+      throw MatchingError(Errno(rawValue: errno), "examine", path)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw MatchingError(.notAHashList, "\(path) is not a regular file")
+    }
+    let size = Int(status.st_size)
+    if size == 0 {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let start = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor.rawValue, 0), start != MAP_FAILED else {
+      throw MatchingError(Errno(rawValue: errno), "map", path)
+    }
+    // A lookup touches one page; reading ahead would fetch hundreds for nothing.
+    madvise(start, size, MADV_RANDOM)
+    bytes = UnsafeRawBufferPointer(start: start, count: size)
+  }
+
+  deinit {
+    if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+  }
+}

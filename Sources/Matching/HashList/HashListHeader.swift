@@ -1,0 +1,89 @@
+import Foundation
+import Hashing
+
+/// The first block of a hash list file, read and checked; `HashListFormat.md`, "Header".
+struct HashListHeader {
+  let created: Date
+  let entryCount: Int
+  let sections: [HashListSection]
+  let treeOffset: Int
+  let shape: HashTreeShape
+  let root: Digest
+  /// What the file ends with; `HashListFormat.md`, "Trailer".
+  let trailer: Digest
+
+  init(_ file: MappedFile) throws(MatchingError) {
+    typealias Layout = HashListLayout
+    let bytes = file.bytes
+    let path = file.path
+    let hint = "import the list again"
+    func damaged(_ what: String) -> MatchingError {
+      MatchingError(.listCorrupt, "list file \(path) is damaged: \(what)", hint: hint)
+    }
+    guard bytes.count >= Layout.blockSize else {
+      let isPrefix = bytes.prefix(Layout.magic.count).elementsEqual(Layout.magic.prefix(bytes.count))
+      throw isPrefix
+        ? MatchingError(
+          .listTruncated, "list file \(path) is truncated: \(bytes.count) bytes of a \(Layout.blockSize)-byte header",
+          hint: hint)
+        : MatchingError(.notAHashList, "\(path) is not a hash list file")
+    }
+    guard bytes.prefix(Layout.magic.count).elementsEqual(Layout.magic) else {
+      throw MatchingError(.notAHashList, "\(path) is not a hash list file")
+    }
+    // Before anything else is believed: a file of another byte order or version has its numbers elsewhere.
+    guard bytes.load(UInt32.self, at: Layout.byteOrderOffset) == Layout.byteOrderMark else {
+      throw bytes.load(UInt32.self, at: Layout.byteOrderOffset).byteSwapped == Layout.byteOrderMark
+        ? MatchingError(
+          .foreignByteOrder, "list file \(path) was written with the other byte order",
+          hint: "import the list on this machine")
+        : damaged("its byte order mark is unknown")
+    }
+    let version = bytes.load(UInt32.self, at: Layout.versionOffset)
+    guard version == Layout.version else {
+      throw version > Layout.version
+        ? MatchingError(
+          .futureVersion, "list file \(path) has format version \(version), this program reads \(Layout.version)",
+          hint: "use a newer muhafiz")
+        : damaged("its format version is \(version)")
+    }
+    let digest = try sha256(bytes.slice(0, Layout.headerDigestOffset))
+    guard digest == Digest(.sha256, bytes: bytes.slice(Layout.headerDigestOffset, 32)) else {
+      throw damaged("the header does not have the digest that it was written with")
+    }
+    let size = bytes.load(UInt64.self, at: Layout.fileSizeOffset)
+    guard size == UInt64(bytes.count) else {
+      throw size > UInt64(bytes.count)
+        ? MatchingError(
+          .listTruncated, "list file \(path) is truncated: \(bytes.count) of \(size) bytes", hint: hint)
+        : damaged("it has \(bytes.count) bytes, expected \(size)")
+    }
+    let sectionCount = Int(bytes.load(UInt32.self, at: Layout.sectionCountOffset))
+    guard sectionCount <= Layout.mostSections,
+      let treeOffset = Int(exactly: bytes.load(UInt64.self, at: Layout.treeOffsetOffset)),
+      let treeSize = Int(exactly: bytes.load(UInt64.self, at: Layout.treeSizeOffset)),
+      let entryCount = Int(exactly: bytes.load(UInt64.self, at: Layout.entryCountOffset)),
+      treeOffset % Layout.blockSize == 0, treeOffset >= Layout.blockSize, treeOffset <= bytes.count
+    else { throw damaged("the header's numbers are impossible") }
+    let shape = HashTreeShape(dataBlocks: treeOffset / Layout.blockSize - 1)
+    guard treeSize == shape.blocks * Layout.blockSize, treeOffset + treeSize + Layout.trailerSize == bytes.count else {
+      throw damaged("the tree of digests does not fit the file")
+    }
+    var sections: [HashListSection] = []
+    for index in 0..<sectionCount {
+      let row = bytes.slice(Layout.sectionTableOffset + index * Layout.sectionSize, Layout.sectionSize)
+      guard let section = HashListSection(row), section.offset % Layout.blockSize == 0,
+        section.offset >= Layout.blockSize, section.size <= treeOffset,
+        section.offset <= treeOffset - section.size
+      else { throw damaged("section \(index) does not fit the file") }
+      sections.append(section)
+    }
+    created = Date(timeIntervalSince1970: Double(bytes.load(Int64.self, at: Layout.createdOffset)))
+    self.entryCount = entryCount
+    self.sections = sections
+    self.treeOffset = treeOffset
+    self.shape = shape
+    root = Digest(.sha256, bytes: bytes.slice(Layout.rootOffset, 32))!
+    trailer = Digest(.sha256, bytes: bytes.slice(bytes.count - Layout.trailerSize, Layout.trailerSize))!
+  }
+}

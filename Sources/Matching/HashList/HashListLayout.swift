@@ -1,0 +1,163 @@
+import Hashing
+
+/// Offsets, sizes and numbers of a hash list file, version 1.
+///
+/// Normative: `HashListFormat.md`; the section names below are its headings. All numbers are little-endian.
+enum HashListLayout {
+  // "Header": one block.
+  static let magic: [UInt8] = Array("MHLIST\u{1A}\n".utf8)
+  static let version: UInt32 = 1
+  static let byteOrderMark: UInt32 = 0x0A0B_0C0D
+  static let blockSize = 4096
+  static let versionOffset = 8
+  static let byteOrderOffset = 12
+  static let fileSizeOffset = 16
+  static let createdOffset = 24
+  static let entryCountOffset = 32
+  static let sectionCountOffset = 40
+  static let treeOffsetOffset = 48
+  static let treeSizeOffset = 56
+  static let rootOffset = 64
+  static let sectionTableOffset = 128
+  static let headerDigestOffset = 4064
+  static let sectionSize = 64
+  static let mostSections = (headerDigestOffset - sectionTableOffset) / sectionSize
+
+  // "Hash tree" and "Trailer".
+  static let nodeSize = 32
+  static let nodesPerBlock = blockSize / nodeSize
+  static let trailerSize = 32
+
+  /// "Sections": what a section holds.
+  enum Kind: UInt32, CaseIterable {
+    case records = 1
+    case fanOut = 2
+    case entryIndexes = 3
+    case qualities = 4
+    case entries = 5
+    case attributions = 6
+    case strings = 7
+    case information = 8
+
+    /// Bytes of one record of a section of this kind.
+    func recordSize(_ algorithm: Algorithm) -> Int {
+      switch self {
+      case .records: algorithm.recordSize
+      case .fanOut: 8
+      case .entryIndexes: 4
+      case .entries: entrySize
+      case .attributions: attributionSize
+      case .qualities, .strings, .information: 1
+      }
+    }
+  }
+
+  /// "Algorithms": what kind of hash a section is about; 0 where it is about none.
+  enum Algorithm: UInt32, CaseIterable {
+    case none = 0
+    case md5 = 1
+    case sha1 = 2
+    case sha256 = 3
+    case pdq = 4
+
+    init(_ algorithm: DigestAlgorithm) { self = Self(rawValue: UInt32(algorithm.rawValue))! }
+
+    var recordSize: Int {
+      switch self {
+      case .none: 0
+      case .md5: 16
+      case .sha1: 20
+      case .sha256, .pdq: 32
+      }
+    }
+  }
+
+  /// "Entries": one row.
+  static let entrySize = 24
+  static let noString = UInt64.max
+  /// "Attributions": one row of three strings.
+  static let attributionSize = 48
+  /// "Qualities": the list did not say.
+  static let unknownQuality: UInt8 = 255
+
+  /// "Fan-out": a bucket holds about this many records, so that most of them lie within one block.
+  static let recordsPerBucket = 64
+  static let mostFanOutBits = 24
+
+  /// The first number of bits at which buckets are as small as they should be.
+  static func fanOutBits(recordCount: Int) -> Int {
+    var bits = 0
+    while bits < mostFanOutBits && recordCount >> bits > recordsPerBucket { bits += 1 }
+    return bits
+  }
+
+  /// The bucket of a record: its first `bits` bits, 0…24 of them.
+  static func bucket(of record: UnsafeRawBufferPointer, bits: Int) -> Int {
+    let leading = UInt32(bigEndian: record.loadUnaligned(as: UInt32.self))
+    return bits == 0 ? 0 : Int(leading >> UInt32(32 - bits))
+  }
+
+  static func blocks(_ size: Int) -> Int { (size + blockSize - 1) / blockSize }
+}
+
+/// One row of the section table.
+struct HashListSection: Equatable {
+  let kind: HashListLayout.Kind
+  let algorithm: HashListLayout.Algorithm
+  let recordSize: Int
+  let fanOutBits: Int
+  var offset = 0
+  var size = 0
+
+  var count: Int { size / recordSize }
+
+  func write(to row: UnsafeMutableRawBufferPointer) {
+    row.store(kind.rawValue, at: 0)
+    row.store(algorithm.rawValue, at: 4)
+    row.store(UInt32(recordSize), at: 8)
+    row.store(UInt32(fanOutBits), at: 12)
+    row.store(UInt64(offset), at: 16)
+    row.store(UInt64(size), at: 24)
+    row.store(UInt64(count), at: 32)
+  }
+
+  /// Reads a row; `nil` when it holds a kind, an algorithm or a size that version 1 does not have.
+  init?(_ row: UnsafeRawBufferPointer) {
+    guard let kind = HashListLayout.Kind(rawValue: row.load(UInt32.self, at: 0)),
+      let algorithm = HashListLayout.Algorithm(rawValue: row.load(UInt32.self, at: 4)),
+      let offset = Int(exactly: row.load(UInt64.self, at: 16)), let size = Int(exactly: row.load(UInt64.self, at: 24))
+    else { return nil }
+    self.init(kind, algorithm, fanOutBits: Int(row.load(UInt32.self, at: 12)))
+    self.offset = offset
+    self.size = size
+    guard recordSize > 0, recordSize == row.load(UInt32.self, at: 8), size % recordSize == 0,
+      UInt64(count) == row.load(UInt64.self, at: 32)
+    else { return nil }
+  }
+
+  /// A section that the writer will find a place for.
+  init(_ kind: HashListLayout.Kind, _ algorithm: HashListLayout.Algorithm = .none, fanOutBits: Int = 0) {
+    self.kind = kind
+    self.algorithm = algorithm
+    self.fanOutBits = fanOutBits
+    recordSize = kind.recordSize(algorithm)
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// A little-endian number at any offset.
+  func load<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type, at offset: Int) -> Number {
+    Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
+  }
+
+  /// Part of the buffer, from `offset` on.
+  func slice(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: self[offset..<offset + count])
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  func store<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number, at offset: Int) {
+    storeBytes(of: number.littleEndian, toByteOffset: offset, as: Number.self)
+  }
+}
