@@ -1,0 +1,101 @@
+import Foundation
+import Hashing
+import Matching
+
+/// The number that people call a case by: `C-000012`.
+public struct CaseNumber: Sendable, Hashable, Comparable, CustomStringConvertible {
+  public let value: Int64
+
+  public init(_ value: Int64) { self.value = value }
+
+  /// Reads `C-000012`, `c-12` or `12`; `nil` for anything else.
+  public init?(_ text: String) {
+    let digits = text.lowercased().hasPrefix("c-") ? text.dropFirst(2) : text[...]
+    guard !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit), let value = Int64(digits), value > 0 else { return nil }
+    self.value = value
+  }
+
+  public var description: String {
+    let digits = String(value)
+    return "C-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+  }
+
+  public static func < (left: Self, right: Self) -> Bool { left.value < right.value }
+}
+
+extension Character {
+  fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
+}
+
+/// Where a case stands. Decisions and what follows from them add further states.
+public enum CaseState: String, Sendable, CaseIterable {
+  /// Findings are there and nobody has decided.
+  case open
+}
+
+/// One line of a list of cases.
+public struct CaseSummary: Sendable, Equatable {
+  public let number: CaseNumber
+  public let state: CaseState
+  /// The strongest verdict among the findings: `block` or `review`.
+  public let verdict: Verdict
+  public let openedAt: Date
+  public let lastSeenAt: Date
+  public let findings: Int
+}
+
+/// A case with all that it rests on.
+public struct CaseDetail: Sendable {
+  public let summary: CaseSummary
+  public let findings: [RecordedFinding]
+  /// Other cases that have a place in common with this one.
+  public let linked: [CaseNumber]
+}
+
+/// A finding as it is in the record.
+public struct RecordedFinding: Sendable {
+  public let finding: Finding
+  public let firstSeenAt: Date
+  public let lastSeenAt: Date
+  /// The run that saw it first, and the one that saw it last.
+  public let firstRun: String
+  public let lastRun: String
+}
+
+/// Which cases to list, and from where on.
+public struct CaseFilter: Sendable {
+  public var verdict: Verdict?
+  public var exhibit: String?
+  /// Only cases seen at or after this time.
+  public var since: Date?
+  /// Only cases with a lower number: the last of the page before.
+  public var before: CaseNumber?
+  public var limit: Int
+
+  public init(
+    verdict: Verdict? = nil, exhibit: String? = nil, since: Date? = nil, before: CaseNumber? = nil, limit: Int = 50
+  ) {
+    self.verdict = verdict
+    self.exhibit = exhibit
+    self.since = since
+    self.before = before
+    self.limit = limit
+  }
+}
+
+/// What recording a batch of findings did.
+public struct RecordSummary: Sendable, Equatable {
+  public var casesOpened = 0
+  public var casesJoined = 0
+  public var findingsNew = 0
+  public var findingsSeenAgain = 0
+
+  public init() {}
+
+  public static func += (left: inout Self, right: Self) {
+    left.casesOpened += right.casesOpened
+    left.casesJoined += right.casesJoined
+    left.findingsNew += right.findingsNew
+    left.findingsSeenAgain += right.findingsSeenAgain
+  }
+}

@@ -1,0 +1,38 @@
+import GRDB
+import SystemPackage
+
+/// The record cannot be read or written.
+public struct CaseworkError: Error, Equatable, Sendable, CustomStringConvertible {
+  public enum Code: Sendable {
+    case cannotOpen, permission, diskFull, locked, newerVersion, corrupt, noSuchCase, inputOutput
+  }
+
+  public let code: Code
+  /// What happened and where, in one line.
+  public let description: String
+  public let hint: String?
+
+  init(_ code: Code, _ description: String, hint: String? = nil) {
+    self.code = code
+    self.description = description
+    self.hint = hint
+  }
+
+  public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
+
+  /// What SQLite's refusal means for the record at `path`.
+  init(_ error: DatabaseError, _ path: FilePath) {
+    let said = error.message ?? "\(error.resultCode)"
+    switch error.resultCode {
+    case .SQLITE_FULL:
+      self.init(.diskFull, "the disk is full: cannot write \(path)", hint: "what was recorded before is unharmed")
+    case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+      self.init(.permission, "cannot write \(path): permission denied")
+    case .SQLITE_CANTOPEN: self.init(.cannotOpen, "cannot open \(path): \(said)")
+    case .SQLITE_BUSY, .SQLITE_LOCKED:
+      self.init(.locked, "another program is writing \(path)", hint: "try again when it is done")
+    case .SQLITE_NOTADB, .SQLITE_CORRUPT: self.init(.corrupt, "\(path) is damaged or no record of cases: \(said)")
+    default: self.init(.inputOutput, "cannot use \(path): \(said)")
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import GRDB
+import Hashing
+import Matching
+
+extension CaseStore {
+  /// Cases, the newest first.
+  public func cases(matching filter: CaseFilter = CaseFilter()) throws -> [CaseSummary] {
+    var conditions = ["1"]
+    var arguments = StatementArguments()
+    if let verdict = filter.verdict {
+      conditions.append("verdict = ?")
+      arguments += [verdict.rawValue]
+    }
+    if let since = filter.since {
+      conditions.append("last_seen_at >= ?")
+      arguments += [since.milliseconds]
+    }
+    if let before = filter.before {
+      conditions.append("id < ?")
+      arguments += [before.value]
+    }
+    if let exhibit = filter.exhibit {
+      conditions.append(
+        """
+        EXISTS (SELECT 1 FROM finding JOIN location ON location.id = finding.location_id
+                WHERE finding.case_id = case_file.id AND location.exhibit = ?)
+        """)
+      arguments += [exhibit]
+    }
+    arguments += [filter.limit]
+    let sql = "SELECT * FROM case_file WHERE \(conditions.joined(separator: " AND ")) ORDER BY id DESC LIMIT ?"
+    return try read { try Row.fetchAll($0, sql: sql, arguments: arguments).map(summary) }
+  }
+
+  /// How many cases there are.
+  public func caseCount() throws -> Int {
+    try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM case_file") ?? 0 }
+  }
+
+  /// A case with its findings, in the order they were first seen.
+  ///
+  /// - Throws: ``CaseworkError`` with `noSuchCase`.
+  public func detail(of number: CaseNumber) throws -> CaseDetail {
+    try read { database in
+      guard let row = try Row.fetchOne(database, sql: "SELECT * FROM case_file WHERE id = ?", arguments: [number.value])
+      else {
+        throw CaseworkError(.noSuchCase, "there is no case \(number)", hint: "'muhafiz case list' shows those there are")
+      }
+      let findings = try Row.fetchAll(
+        database,
+        sql: """
+          SELECT finding.*, content.*, location.*, finding.id AS finding_id FROM finding
+          JOIN content ON content.id = finding.content_id
+          JOIN location ON location.id = finding.location_id
+          WHERE finding.case_id = ? ORDER BY finding.id
+          """,
+        arguments: [number.value])
+      let linked = try Int64.fetchAll(
+        database, sql: "SELECT other FROM case_link WHERE one = ?1 UNION SELECT one FROM case_link WHERE other = ?1",
+        arguments: [number.value])
+      return CaseDetail(
+        summary: try summary(row), findings: try findings.map { try finding($0, in: database) },
+        linked: linked.map { CaseNumber($0) })
+    }
+  }
+
+  /// Runs that have no end in the record: under way, or cut off.
+  public func unfinishedRuns() throws -> [String] {
+    try read {
+      try String.fetchAll(
+        $0, sql: "SELECT id FROM run WHERE state = ? ORDER BY started_at", arguments: [RunState.running.rawValue])
+    }
+  }
+
+  private func summary(_ row: Row) throws -> CaseSummary {
+    CaseSummary(
+      number: CaseNumber(row["id"]), state: try value(row["state"]), verdict: try value(row["verdict"]),
+      openedAt: Date(milliseconds: row["opened_at"]), lastSeenAt: Date(milliseconds: row["last_seen_at"]),
+      findings: row["findings"])
+  }
+
+  private func finding(_ row: Row, in database: Database) throws -> RecordedFinding {
+    let matches = try Row.fetchAll(
+      database, sql: "SELECT * FROM match WHERE finding_id = ? ORDER BY grade, distance, list, version, entry",
+      arguments: [row["finding_id"] as Int64])
+    func text(_ column: String) -> String? { (row[column] as String).isEmpty ? nil : row[column] }
+    let location = ContentLocation(
+      place: LocationRow.place(kind: row["kind"], row["place"]), member: text("member"), exhibit: text("exhibit"))
+    let finding = Finding(
+      location: location, fingerprint: try fingerprint(row), mediaType: row["media_type"],
+      matches: try matches.map(match), verdict: try value(row["verdict"]), listsUsed: try ListVersions.of(row["lists"]))
+    return RecordedFinding(
+      finding: finding, firstSeenAt: Date(milliseconds: row["first_seen_at"]),
+      lastSeenAt: Date(milliseconds: row["last_seen_at"]), firstRun: row["first_run"], lastRun: row["last_run"])
+  }
+
+  private func fingerprint(_ row: Row) throws -> Fingerprint {
+    var fingerprint = Fingerprint(sizeInBytes: row["size"], digests: [])
+    for algorithm in DigestAlgorithm.allCases {
+      guard let bytes: Data = row[algorithm.name] else { continue }
+      guard let digest = Digest(algorithm, bytes: bytes) else { throw damaged("a digest has \(bytes.count) bytes") }
+      fingerprint.digests.append(digest)
+    }
+    if let bytes: Data = row["pdq"] {
+      let quality: Int? = row["pdq_quality"]
+      guard let hash = bytes.withUnsafeBytes({ PerceptualHash(bytes: $0, quality: quality.map { UInt8(clamping: $0) }) })
+      else { throw damaged("a perceptual hash has \(bytes.count) bytes") }
+      fingerprint.perceptualHash = hash
+    }
+    return fingerprint
+  }
+
+  private func match(_ row: Row) throws -> Match {
+    let label: String? = row["category"]
+    return Match(
+      list: ListVersion(name: row["list"], version: row["version"]), entry: row["entry"],
+      algorithm: try value(row["algorithm"]), grade: try value(row["grade"]), distanceInBits: row["distance"],
+      category: label.map { Category(scheme: row["category_scheme"] ?? "", label: $0) }, contributor: row["contributor"])
+  }
+
+  private func value<Value: RawRepresentable<String>>(_ text: String) throws -> Value {
+    guard let value = Value(rawValue: text) else { throw damaged("'\(text.prefix(20))' is no \(Value.self)") }
+    return value
+  }
+
+  private func damaged(_ what: String) -> CaseworkError {
+    CaseworkError(.corrupt, "\(path) is damaged: \(what)")
+  }
+}

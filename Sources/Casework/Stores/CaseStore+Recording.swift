@@ -1,0 +1,191 @@
+import Foundation
+import GRDB
+import Hashing
+import Matching
+import SystemPackage
+
+extension CaseStore {
+  /// Records that a run has begun. Until ``finishRun(_:_:)`` it stands in the record as running.
+  public func beginRun(_ run: RunStart) throws {
+    try write { database in
+      try database.execute(
+        sql: """
+          INSERT INTO run (id, started_at, state, tool, examiner, exhibit, roots, lists) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          run.id, run.startedAt.milliseconds, RunState.running.rawValue, run.tool, run.examiner, run.exhibit,
+          String(decoding: try JSONEncoder().encode(run.roots), as: UTF8.self), try ListVersions.text(run.lists),
+        ])
+    }
+  }
+
+  /// Records how a run ended.
+  public func finishRun(_ id: String, _ outcome: RunOutcome) throws {
+    try write { database in
+      try database.execute(
+        sql: "UPDATE run SET finished_at = ?, state = ?, summary = ? WHERE id = ?",
+        arguments: [outcome.finishedAt.milliseconds, outcome.state.rawValue, outcome.summary, id])
+    }
+  }
+
+  /// Records findings, all or none, and opens or joins their cases.
+  ///
+  /// A finding joins the case that has its content; else the case that has its location; else a new case is opened. Where
+  /// content and location belong to two cases, the content's gets the finding and the two are linked. The same content at
+  /// the same location is one finding, however often it is seen: it keeps when it was first seen, and gains the matches
+  /// that newer lists add.
+  ///
+  /// - Parameter findings: Those with a verdict of `block` or `review`; others open no case and are passed over.
+  public func record(_ findings: [Finding], run: String, at time: Date) throws -> RecordSummary {
+    try write { database in
+      var summary = RecordSummary()
+      var joined: Set<Int64> = []
+      for finding in findings where finding.verdict == .block || finding.verdict == .review {
+        let content = try contentID(finding, in: database)
+        let location = try locationID(finding.location, in: database)
+        if let (id, caseID) = try known(content: content, location: location, in: database) {
+          try seenAgain(id, caseID: caseID, finding, run: run, at: time, in: database)
+          summary.findingsSeenAgain += 1
+          continue
+        }
+        let caseID = try caseID(for: finding, content: content, location: location, at: time, in: database)
+        if caseID.isNew { summary.casesOpened += 1 } else if joined.insert(caseID.id).inserted { summary.casesJoined += 1 }
+        joined.insert(caseID.id)
+        try database.execute(
+          sql: """
+            INSERT INTO finding
+              (case_id, location_id, content_id, verdict, first_run, last_run, first_seen_at, last_seen_at, lists)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+          arguments: [
+            caseID.id, location, content, finding.verdict.rawValue, run, run, time.milliseconds, time.milliseconds,
+            try ListVersions.text(finding.listsUsed),
+          ])
+        try insertMatches(of: finding, findingID: database.lastInsertedRowID, in: database)
+        try touch(caseID.id, verdict: finding.verdict, newFindings: 1, at: time, in: database)
+        summary.findingsNew += 1
+      }
+      return summary
+    }
+  }
+
+  private func contentID(_ finding: Finding, in database: Database) throws -> Int64 {
+    let fingerprint = finding.fingerprint
+    guard let strongest = fingerprint.digests.max(by: { $0.algorithm < $1.algorithm }) else {
+      preconditionFailure("a finding without a digest")
+    }
+    let key = Data([strongest.algorithm.rawValue] + strongest.bytes)
+    if let id = try Int64.fetchOne(database, sql: "SELECT id FROM content WHERE key = ?", arguments: [key]) { return id }
+    func blob(_ algorithm: DigestAlgorithm) -> Data? { fingerprint.digest(algorithm).map { Data($0.bytes) } }
+    try database.execute(
+      sql: """
+        INSERT INTO content (key, size, md5, sha1, sha256, pdq, pdq_quality, media_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+      arguments: [
+        key, fingerprint.sizeInBytes, blob(.md5), blob(.sha1), blob(.sha256),
+        fingerprint.perceptualHash.map { $0.withBytes { Data($0) } }, fingerprint.perceptualHash?.quality.map(Int.init),
+        finding.mediaType,
+      ])
+    return database.lastInsertedRowID
+  }
+
+  private func locationID(_ location: ContentLocation, in database: Database) throws -> Int64 {
+    let (kind, place) = LocationRow.columns(location.place)
+    let arguments: StatementArguments = [place, location.exhibit ?? "", location.member ?? "", kind]
+    if let id = try Int64.fetchOne(
+      database, sql: "SELECT id FROM location WHERE place = ? AND exhibit = ? AND member = ? AND kind = ?",
+      arguments: arguments)
+    {
+      return id
+    }
+    try database.execute(
+      sql: "INSERT INTO location (place, exhibit, member, kind) VALUES (?, ?, ?, ?)", arguments: arguments)
+    return database.lastInsertedRowID
+  }
+
+  private func known(content: Int64, location: Int64, in database: Database) throws -> (id: Int64, caseID: Int64)? {
+    try Row.fetchOne(
+      database, sql: "SELECT id, case_id FROM finding WHERE content_id = ? AND location_id = ?",
+      arguments: [content, location]
+    ).map { ($0["id"], $0["case_id"]) }
+  }
+
+  private func seenAgain(
+    _ id: Int64, caseID: Int64, _ finding: Finding, run: String, at time: Date, in database: Database
+  ) throws {
+    try database.execute(
+      sql: """
+        UPDATE finding SET last_run = ?, last_seen_at = max(last_seen_at, ?), lists = ?,
+          verdict = CASE WHEN ? = 'block' THEN 'block' ELSE verdict END
+        WHERE id = ?
+        """,
+      arguments: [
+        run, time.milliseconds, try ListVersions.text(finding.listsUsed), finding.verdict.rawValue, id,
+      ])
+    try insertMatches(of: finding, findingID: id, in: database)
+    try touch(caseID, verdict: finding.verdict, newFindings: 0, at: time, in: database)
+  }
+
+  private func caseID(
+    for finding: Finding, content: Int64, location: Int64, at time: Date, in database: Database
+  ) throws -> (id: Int64, isNew: Bool) {
+    let byContent = try Int64.fetchOne(
+      database, sql: "SELECT case_id FROM finding WHERE content_id = ? ORDER BY id LIMIT 1", arguments: [content])
+    let byLocation = try Int64.fetchOne(
+      database, sql: "SELECT case_id FROM finding WHERE location_id = ? ORDER BY id DESC LIMIT 1", arguments: [location])
+    if let byContent, let byLocation, byContent != byLocation {
+      try database.execute(
+        sql: "INSERT OR IGNORE INTO case_link (one, other) VALUES (?, ?)",
+        arguments: [min(byContent, byLocation), max(byContent, byLocation)])
+    }
+    if let id = byContent ?? byLocation { return (id, false) }
+    try database.execute(
+      sql: "INSERT INTO case_file (state, verdict, opened_at, last_seen_at) VALUES (?, ?, ?, ?)",
+      arguments: [CaseState.open.rawValue, finding.verdict.rawValue, time.milliseconds, time.milliseconds])
+    return (database.lastInsertedRowID, true)
+  }
+
+  private func touch(
+    _ caseID: Int64, verdict: Verdict, newFindings: Int, at time: Date, in database: Database
+  ) throws {
+    try database.execute(
+      sql: """
+        UPDATE case_file SET findings = findings + ?, last_seen_at = max(last_seen_at, ?),
+          verdict = CASE WHEN ? = 'block' THEN 'block' ELSE verdict END
+        WHERE id = ?
+        """,
+      arguments: [newFindings, time.milliseconds, verdict.rawValue, caseID])
+  }
+
+  private func insertMatches(of finding: Finding, findingID: Int64, in database: Database) throws {
+    for match in finding.matches {
+      try database.execute(
+        sql: """
+          INSERT OR IGNORE INTO match
+            (finding_id, list, version, entry, algorithm, grade, distance, category_scheme, category, contributor)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          findingID, match.list.name, match.list.version, match.entry, match.algorithm.rawValue, match.grade.rawValue,
+          match.distanceInBits, match.category?.scheme, match.category?.label, match.contributor,
+        ])
+    }
+  }
+}
+
+/// A place as its columns.
+enum LocationRow {
+  static func columns(_ place: ContentLocation.Place) -> (kind: String, place: Data) {
+    switch place {
+    case .file(let path):
+      ("file", path.withPlatformString { Data(UnsafeRawBufferPointer(start: $0, count: path.length)) })
+    case .url(let url): ("url", Data(url.utf8))
+    }
+  }
+
+  static func place(kind: String, _ bytes: Data) -> ContentLocation.Place {
+    kind == "url"
+      ? .url(String(decoding: bytes, as: UTF8.self))
+      : .file(FilePath(platformString: bytes.map(CChar.init(bitPattern:)) + [0]))
+  }
+}

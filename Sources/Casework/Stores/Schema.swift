@@ -1,0 +1,99 @@
+import GRDB
+
+/// The tables of the record. A migration, once released, is never changed; what is new is a further one.
+///
+///     run          a scan: who, when, where, with which lists
+///     content      a fingerprint, kept whole so that it can be matched again without the evidence
+///     location     a place: exhibit, path or URL, member
+///     case_file    what people work on; counters kept by the transaction that adds findings
+///     finding      a content at a location, in a case; unique by the two
+///     match        a list entry that a finding met, unique by list, version, entry and algorithm
+///     case_link    two cases with a location in common
+enum Schema {
+  static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1 cases and findings") { database in
+      try database.execute(sql: tables)
+    }
+    return migrator
+  }
+
+  private static let tables = """
+    CREATE TABLE run (
+      id TEXT PRIMARY KEY NOT NULL,
+      started_at INTEGER NOT NULL,       -- times are milliseconds since 1970, UTC
+      finished_at INTEGER,
+      state TEXT NOT NULL,
+      tool TEXT NOT NULL,
+      examiner TEXT NOT NULL,
+      exhibit TEXT,
+      roots TEXT NOT NULL,               -- JSON array
+      lists TEXT NOT NULL,               -- JSON array of [name, version]
+      summary TEXT
+    ) STRICT;
+
+    CREATE TABLE content (
+      id INTEGER PRIMARY KEY,
+      key BLOB NOT NULL UNIQUE,          -- algorithm number, then the strongest digest
+      size INTEGER NOT NULL,
+      md5 BLOB, sha1 BLOB, sha256 BLOB,
+      pdq BLOB, pdq_quality INTEGER,
+      media_type TEXT
+    ) STRICT;
+
+    CREATE TABLE location (
+      id INTEGER PRIMARY KEY,
+      kind TEXT NOT NULL CHECK (kind IN ('file', 'url')),
+      exhibit TEXT NOT NULL,             -- '' for none: NULLs would not be equal to each other
+      place BLOB NOT NULL,               -- a path's bytes, which need not be UTF-8
+      member TEXT NOT NULL,              -- '' for none
+      UNIQUE (place, exhibit, member, kind)
+    ) STRICT;
+
+    CREATE TABLE case_file (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      state TEXT NOT NULL,
+      verdict TEXT NOT NULL,
+      opened_at INTEGER NOT NULL,
+      last_seen_at INTEGER NOT NULL,
+      findings INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX case_by_last_seen ON case_file (last_seen_at);
+
+    CREATE TABLE finding (
+      id INTEGER PRIMARY KEY,
+      case_id INTEGER NOT NULL REFERENCES case_file (id),
+      location_id INTEGER NOT NULL REFERENCES location (id),
+      content_id INTEGER NOT NULL REFERENCES content (id),
+      verdict TEXT NOT NULL,
+      first_run TEXT NOT NULL REFERENCES run (id),
+      last_run TEXT NOT NULL REFERENCES run (id),
+      first_seen_at INTEGER NOT NULL,
+      last_seen_at INTEGER NOT NULL,
+      lists TEXT NOT NULL,               -- JSON array of [name, version] that were asked last
+      UNIQUE (content_id, location_id)
+    ) STRICT;
+    CREATE INDEX finding_by_case ON finding (case_id);
+    CREATE INDEX finding_by_location ON finding (location_id);
+
+    CREATE TABLE match (
+      finding_id INTEGER NOT NULL REFERENCES finding (id),
+      list TEXT NOT NULL,
+      version TEXT NOT NULL,
+      entry TEXT NOT NULL,
+      algorithm TEXT NOT NULL,
+      grade TEXT NOT NULL,
+      distance INTEGER NOT NULL,
+      category_scheme TEXT, category TEXT,
+      contributor TEXT,
+      PRIMARY KEY (finding_id, list, version, entry, algorithm)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE case_link (
+      one INTEGER NOT NULL REFERENCES case_file (id),
+      other INTEGER NOT NULL REFERENCES case_file (id),
+      PRIMARY KEY (one, other),
+      CHECK (one < other)
+    ) STRICT, WITHOUT ROWID;
+    """
+}

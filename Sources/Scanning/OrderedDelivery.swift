@@ -1,0 +1,50 @@
+import Foundation
+
+/// Hands results on in the order of their numbers, whichever worker has them first.
+///
+/// A worker that is far ahead of the slowest waits, so what is kept stays bounded. Once anything has failed, all later
+/// calls fail with it.
+final class OrderedDelivery<Value: Sendable>: @unchecked Sendable {
+  // All stored properties are touched only with `condition` locked.
+  private let condition = NSCondition()
+  private var waiting: [Int: Value] = [:]
+  private var next = 0
+  private var failure: (any Error)?
+  private let deliver: (Value) throws -> Void
+  private let window: Int
+
+  /// - Parameter deliver: Called with one value at a time, in order.
+  init(window: Int = 4096, deliver: @escaping (Value) throws -> Void) {
+    self.window = window
+    self.deliver = deliver
+  }
+
+  /// Takes a value; returns when there is room for the next.
+  func put(_ value: Value, number: Int) throws {
+    condition.lock()
+    defer { condition.unlock() }
+    waiting[number] = value
+    while failure == nil, let value = waiting.removeValue(forKey: next) {
+      next += 1
+      do { try deliver(value) } catch { failure = error }
+    }
+    condition.broadcast()
+    while failure == nil && number >= next + window { condition.wait() }
+    if let failure { throw failure }
+  }
+
+  /// Lets all workers know that the run is over.
+  func fail(_ error: any Error) {
+    condition.lock()
+    if failure == nil { failure = error }
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  /// Throws what went wrong, if anything did.
+  func check() throws {
+    condition.lock()
+    defer { condition.unlock() }
+    if let failure { throw failure }
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Hashing
+import Matching
+import SystemPackage
+
+/// The `item` line of NDJSON version 1: one scanned item, one hashed file, or one query.
+///
+/// Members are only ever added, never changed in meaning. What is not known is left out.
+public enum ItemLine {
+  /// The line of a scanned item; without verdict and matches where nothing was matched.
+  public static func of(_ item: ScannedItem, matching: Bool = true) -> JSONLine {
+    var line = JSONLine(type: "item")
+    let bytes = DirectoryWalk.bytes(item.path)
+    if let text = String(validating: bytes, as: UTF8.self) {
+      line.add("path", text)
+    } else {
+      line.add("path_base64", Data(bytes).base64EncodedString())
+    }
+    line.add("size", item.sizeInBytes)
+    line.add("media_type", item.mediaType)
+    line.add("status", item.state.name)
+    if case .unhashable(let reason) = item.perceptual {
+      line.add("perceptual", "unhashable")
+      line.add("reason", reason)
+    } else {
+      line.add("reason", item.state.reason)
+    }
+    if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
+    if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
+    return line
+  }
+
+  /// The line of a query that was made by hand.
+  public static func of(query: String, matches: [Match], verdict: Verdict) -> JSONLine {
+    var line = JSONLine(type: "item")
+    line.add("query", query)
+    line.add("status", "hashed")
+    add(matches, verdict, to: &line)
+    return line
+  }
+
+  /// The line of a query that cannot be read.
+  public static func of(query: String, error: String) -> JSONLine {
+    var line = JSONLine(type: "item")
+    line.add("query", query)
+    line.add("status", "error")
+    line.add("reason", error)
+    return line
+  }
+
+  private static func add(_ fingerprint: Fingerprint, to line: inout JSONLine) {
+    for digest in fingerprint.digests { line.add(digest.algorithm.name, digest.hex) }
+    line.add("pdq", fingerprint.perceptualHash?.hex)
+    line.add("pdq_quality", fingerprint.perceptualHash?.quality.map(Int.init))
+  }
+
+  private static func add(_ matches: [Match], _ verdict: Verdict?, to line: inout JSONLine) {
+    line.add("verdict", verdict?.rawValue)
+    line.add("matches", matches) { match, object in
+      object.add("list", match.list.name)
+      object.add("version", match.list.version)
+      object.add("entry", match.entry)
+      object.add("algorithm", match.algorithm.rawValue)
+      object.add("grade", match.grade.rawValue)
+      object.add("distance", match.distanceInBits)
+      object.add("category_scheme", match.category?.scheme)
+      object.add("category", match.category?.label)
+      object.add("contributor", match.contributor)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Hashing
+import Matching
+import SystemPackage
+
+/// The one state that every item found ends in. It is about the item's bytes.
+public enum ItemState: Sendable, Equatable {
+  /// The bytes were read from first to last and digested.
+  case hashed
+  /// There are bytes, and they cannot be had: an encrypted member, for one.
+  case unhashable(String)
+  /// Left out by rule: no regular file, or another name of a file that is hashed elsewhere.
+  case skipped(String)
+  /// Should have been read and could not be.
+  case error(String)
+
+  /// The word in NDJSON.
+  public var name: String {
+    switch self {
+    case .hashed: "hashed"
+    case .unhashable: "unhashable"
+    case .skipped: "skipped"
+    case .error: "error"
+    }
+  }
+
+  public var reason: String? {
+    switch self {
+    case .hashed: nil
+    case .unhashable(let reason), .skipped(let reason), .error(let reason): reason
+    }
+  }
+}
+
+/// What became of the perceptual part of an item whose bytes were hashed.
+public enum PerceptualState: Sendable, Equatable {
+  /// No picture and no video, or perceptual hashing was not asked for.
+  case notDue
+  case hashed
+  /// The content should have a perceptual hash and has none, for this reason. It was not compared with near entries.
+  case unhashable(String)
+}
+
+/// What a scan has to say of one item.
+public struct ScannedItem: Sendable {
+  /// The path as it was reached from the path that the user gave; names need not be UTF-8.
+  public let path: FilePath
+  public let state: ItemState
+  /// Bytes, as far as they are known.
+  public var sizeInBytes: Int64?
+  public var mediaType: String?
+  public var fingerprint: Fingerprint?
+  public var perceptual = PerceptualState.notDue
+  public var matches: [Match] = []
+  /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
+  public var verdict: Verdict?
+
+  public init(path: FilePath, state: ItemState) {
+    self.path = path
+    self.state = state
+  }
+
+  /// Whether some part of the item that should have been compared was not.
+  public var isIncomplete: Bool {
+    switch (state, perceptual) {
+    case (.error, _), (.unhashable, _), (.hashed, .unhashable): true
+    case (.skipped, _), (.hashed, _): false
+    }
+  }
+
+  /// Whether a person should hear of the item without asking for all of them.
+  public var isRemarkable: Bool { !matches.isEmpty || isIncomplete || state.name != "hashed" }
+}
+
+/// The counts of a scan. `found = hashed + unhashable + skipped + errors`, always.
+public struct ScanCounts: Sendable, Equatable {
+  public var found = 0
+  public var hashed = 0
+  public var unhashable = 0
+  public var skipped = 0
+  public var errors = 0
+  /// Bytes digested.
+  public var bytes: Int64 = 0
+  public var block = 0
+  public var review = 0
+  public var known = 0
+  /// Hashed items that should have a perceptual hash and have none.
+  public var withoutPerceptualHash = 0
+
+  public init() {}
+
+  mutating func add(_ item: ScannedItem) {
+    found += 1
+    switch item.state {
+    case .hashed:
+      hashed += 1
+      bytes += item.fingerprint?.sizeInBytes ?? 0
+    case .unhashable: unhashable += 1
+    case .skipped: skipped += 1
+    case .error: errors += 1
+    }
+    if case .unhashable = item.perceptual { withoutPerceptualHash += 1 }
+    switch item.verdict {
+    case .block: block += 1
+    case .review: review += 1
+    case .known: known += 1
+    case .clear, nil: break
+    }
+  }
+
+  /// Whether everything that was due was read and compared.
+  public var isComplete: Bool { unhashable == 0 && errors == 0 && withoutPerceptualHash == 0 }
+
+  /// Whether something is for a person to act on.
+  public var hasMatch: Bool { block + review > 0 }
+}
