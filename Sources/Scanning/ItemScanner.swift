@@ -51,6 +51,7 @@ struct ItemScanner: ~Copyable {
     switch entry {
     case .skipped(let reason): return ScannedItem(path: path, state: .skipped(reason))
     case .error(let reason): return ScannedItem(path: path, state: .error(reason))
+    case .unopened: preconditionFailure("a scan's walk opens files")
     case .file(let descriptor, _):
       defer { close(descriptor.rawValue) }
       control.began(path)

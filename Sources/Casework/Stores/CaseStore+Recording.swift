@@ -83,7 +83,7 @@ extension CaseStore {
         """,
       arguments: [
         key, fingerprint.sizeInBytes, blob(.md5), blob(.sha1), blob(.sha256),
-        fingerprint.perceptualHash.map { $0.withBytes { Data($0) } }, fingerprint.perceptualHash?.quality.map(Int.init),
+        fingerprint.perceptualHash.map { $0.withBytes { Data($0) } }, fingerprint.perceptualHash?.quality.map { Int($0) },
         finding.mediaType,
       ])
     return database.lastInsertedRowID

@@ -30,7 +30,7 @@ public final class CaseStore: Sendable {
         }
       throw CaseworkError(code, "cannot open \(path): \(error)")
     }
-    close(descriptor)
+    Glibc.close(descriptor)
     var configuration = Configuration()
     configuration.foreignKeysEnabled = true
     configuration.busyMode = .timeout(10)

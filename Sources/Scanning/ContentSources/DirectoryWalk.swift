@@ -8,6 +8,8 @@ import SystemPackage
 struct DirectoryWalk: ~Copyable {
   enum Entry {
     case file(FileDescriptor, sizeInBytes: Int64)
+    /// A regular file of a walk that only looks.
+    case unopened(sizeInBytes: Int64)
     case skipped(String)
     case error(String)
   }
@@ -36,8 +38,13 @@ struct DirectoryWalk: ~Copyable {
   /// Files with several names, by the first of them that was met.
   private var inodesWithSeveralNames: Set<Inode> = []
 
-  /// - Parameter roots: Paths as the user gave them. A path below another is walked once, as part of the other.
-  init(_ roots: [FilePath]) {
+  private let opensFiles: Bool
+
+  /// - Parameters:
+  ///   - roots: Paths as the user gave them. A path below another is walked once, as part of the other.
+  ///   - opensFiles: `false` to learn what is there without reading it.
+  init(_ roots: [FilePath], opensFiles: Bool = true) {
+    self.opensFiles = opensFiles
     self.roots = Self.disjoint(roots).sorted { Self.bytes($1).lexicographicallyPrecedes(Self.bytes($0)) }
   }
 
@@ -88,6 +95,7 @@ struct DirectoryWalk: ~Copyable {
     {
       return (path, .skipped("hard-link"))
     }
+    if !opensFiles { return (path, .unopened(sizeInBytes: Int64(status.st_size))) }
     // Not blocking: the file may have become a FIFO in between.
     var flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | Self.noAccessTime
     if !follow { flags |= O_NOFOLLOW }

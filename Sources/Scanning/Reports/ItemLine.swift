@@ -10,12 +10,7 @@ public enum ItemLine {
   /// The line of a scanned item; without verdict and matches where nothing was matched.
   public static func of(_ item: ScannedItem, matching: Bool = true) -> JSONLine {
     var line = JSONLine(type: "item")
-    let bytes = DirectoryWalk.bytes(item.path)
-    if let text = String(validating: bytes, as: UTF8.self) {
-      line.add("path", text)
-    } else {
-      line.add("path_base64", Data(bytes).base64EncodedString())
-    }
+    add(item.path, to: &line)
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
     line.add("status", item.state.name)
@@ -28,6 +23,33 @@ public enum ItemLine {
     if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
     if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
     return line
+  }
+
+  /// The line of a finding that was recorded earlier.
+  public static func of(_ finding: Finding) -> JSONLine {
+    var line = JSONLine(type: "item")
+    switch finding.location.place {
+    case .file(let path): add(path, to: &line)
+    case .url(let url): line.add("url", url)
+    }
+    line.add("member", finding.location.member)
+    line.add("exhibit", finding.location.exhibit)
+    line.add("size", finding.fingerprint.sizeInBytes)
+    line.add("media_type", finding.mediaType)
+    line.add("status", ItemState.hashed.name)
+    add(finding.fingerprint, to: &line)
+    add(finding.matches, finding.verdict, to: &line)
+    return line
+  }
+
+  /// A path as text where it is UTF-8, else in Base64: nothing of a name is lost.
+  private static func add(_ path: FilePath, to line: inout JSONLine) {
+    let bytes = DirectoryWalk.bytes(path)
+    if let text = String(validating: bytes, as: UTF8.self) {
+      line.add("path", text)
+    } else {
+      line.add("path_base64", Data(bytes).base64EncodedString())
+    }
   }
 
   /// The line of a query that was made by hand.
@@ -51,7 +73,7 @@ public enum ItemLine {
   private static func add(_ fingerprint: Fingerprint, to line: inout JSONLine) {
     for digest in fingerprint.digests { line.add(digest.algorithm.name, digest.hex) }
     line.add("pdq", fingerprint.perceptualHash?.hex)
-    line.add("pdq_quality", fingerprint.perceptualHash?.quality.map(Int.init))
+    line.add("pdq_quality", fingerprint.perceptualHash?.quality.map { Int($0) })
   }
 
   private static func add(_ matches: [Match], _ verdict: Verdict?, to line: inout JSONLine) {

@@ -1,0 +1,149 @@
+import ArgumentParser
+import Casework
+import Foundation
+import Hashing
+import Matching
+import Scanning
+import SystemPackage
+
+extension Verdict: ExpressibleByArgument {}
+
+struct CaseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "case", abstract: "Shows the cases that findings have opened.", subcommands: [CaseList.self, CaseShow.self])
+}
+
+struct CaseList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Lists cases, the newest first.",
+    discussion: "EXAMPLES\n  muhafiz case list --verdict block\n  muhafiz case list --exhibit EX-7 --format ndjson")
+
+  @OptionGroup var home: HomeOptions
+  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: "Only cases with this verdict: block or review.") var verdict: Verdict?
+  @Option(help: "Only cases with a finding on this exhibit.") var exhibit: String?
+  @Option(help: "Only cases below this number: the last of the page before.") var before: String?
+  @Option(help: "At most so many.") var limit = 50
+
+  func run() throws {
+    guard limit > 0 else { throw UsageError("--limit is 1 or more") }
+    let before = try before.map(number)
+    guard let store = try home.openExistingCaseStore() else {
+      complain("nothing is recorded yet; 'muhafiz scan PATH --record' records findings")
+      return
+    }
+    let cases = try store.cases(
+      matching: CaseFilter(verdict: verdict, exhibit: exhibit, before: before, limit: limit))
+    switch format {
+    case .text:
+      print("CASE       STATE   VERDICT  FINDINGS  OPENED                LAST SEEN")
+      for item in cases {
+        print(
+          item.number.description.padded(11) + item.state.rawValue.padded(8) + item.verdict.rawValue.padded(9)
+            + item.findings.grouped.leftPadded(8) + "  " + item.openedAt.formatted(.iso8601).padded(22)
+            + item.lastSeenAt.formatted(.iso8601))
+      }
+      let all = try store.caseCount()
+      if cases.count == limit && all > limit { complain("\(all.grouped) cases in all; --before \(cases.last!.number) shows the next") }
+      for run in try store.unfinishedRuns() { complain("warning: run \(run) has no end in the record: it is under way or was cut off") }
+    case .ndjson:
+      for item in cases { print(String(decoding: CaseLine.of(item).bytes, as: UTF8.self), terminator: "") }
+    }
+  }
+}
+
+struct CaseShow: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Shows a case with its findings: where, which hashes, which list entries.")
+
+  @OptionGroup var home: HomeOptions
+  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Argument(help: "Number of the case: C-000012, or 12.") var number: String
+
+  func run() throws {
+    let number = try muhafiz.number(number)
+    guard let store = try home.openExistingCaseStore() else {
+      throw UsageError("there is no case \(number)", hint: "nothing is recorded yet")
+    }
+    let detail = try store.detail(of: number)
+    switch format {
+    case .text: printText(detail)
+    case .ndjson:
+      print(String(decoding: CaseLine.of(detail.summary).bytes, as: UTF8.self), terminator: "")
+      for finding in detail.findings { print(String(decoding: CaseLine.of(finding).bytes, as: UTF8.self), terminator: "") }
+    }
+  }
+
+  private func printText(_ detail: CaseDetail) {
+    let summary = detail.summary
+    print("case \(summary.number), \(summary.state.rawValue), verdict \(summary.verdict.rawValue)")
+    print("opened \(summary.openedAt.formatted(.iso8601)), last seen \(summary.lastSeenAt.formatted(.iso8601))")
+    if !detail.linked.isEmpty { print("has a place in common with \(detail.linked.map(\.description).joined(separator: ", "))") }
+    for recorded in detail.findings {
+      let finding = recorded.finding
+      print("")
+      print("  \(finding.location.forTerminal)")
+      print("    \(finding.fingerprint.sizeInBytes.grouped) bytes, \(finding.mediaType ?? "unknown type"), verdict \(finding.verdict.rawValue)")
+      for digest in finding.fingerprint.digests { print("    \(digest)") }
+      if let hash = finding.fingerprint.perceptualHash { print("    \(hash), quality \(hash.quality ?? 0)") }
+      for match in finding.matches { print("    \(match.sentence)") }
+      print("    first seen \(recorded.firstSeenAt.formatted(.iso8601)) in run \(recorded.firstRun)")
+      if recorded.lastRun != recorded.firstRun { print("    last seen \(recorded.lastSeenAt.formatted(.iso8601)) in run \(recorded.lastRun)") }
+    }
+  }
+}
+
+private func number(_ text: String) throws -> CaseNumber {
+  guard let number = CaseNumber(text) else { throw UsageError("'\(text)' is no case number", hint: "like C-000012, or 12") }
+  return number
+}
+
+extension Match {
+  /// What the match is, in words that claim no more than is known.
+  var sentence: String {
+    var text =
+      switch grade {
+      case .exact: "exact match by \(algorithm.rawValue)"
+      case .legacyExact: "legacy-exact match by \(algorithm.rawValue)"
+      case .near: "near match by \(algorithm.rawValue), \(distanceInBits) of 256 bits apart,"
+      }
+    text += " with list \(list.name) version \(list.version), entry \(entry)"
+    if let category { text += ", category \(category.label) (\(category.scheme))" }
+    if let contributor { text += ", contributed by \(contributor)" }
+    return text.forTerminal
+  }
+}
+
+extension ContentLocation {
+  var forTerminal: String {
+    let place =
+      switch place {
+      case .file(let path): path.forTerminal
+      case .url(let url): url.forTerminal
+      }
+    return (exhibit.map { "exhibit \($0.forTerminal): " } ?? "") + place + (member.map { " › \($0.forTerminal)" } ?? "")
+  }
+}
+
+/// Cases and recorded findings as NDJSON.
+private enum CaseLine {
+  static func of(_ summary: CaseSummary) -> JSONLine {
+    var line = JSONLine(type: "case")
+    line.add("case", summary.number.description)
+    line.add("state", summary.state.rawValue)
+    line.add("verdict", summary.verdict.rawValue)
+    line.add("findings", summary.findings)
+    line.add("opened", summary.openedAt.formatted(.iso8601))
+    line.add("last_seen", summary.lastSeenAt.formatted(.iso8601))
+    return line
+  }
+
+  static func of(_ recorded: RecordedFinding) -> JSONLine {
+    var line = ItemLine.of(recorded.finding)
+    line.add("first_seen", recorded.firstSeenAt.formatted(.iso8601))
+    line.add("last_seen", recorded.lastSeenAt.formatted(.iso8601))
+    line.add("first_run", recorded.firstRun)
+    line.add("last_run", recorded.lastRun)
+    return line
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Decoding
+import Hashing
+import Matching
+import Scanning
+import SystemPackage
+
+extension DigestAlgorithm: ExpressibleByArgument {
+  public init?(argument: String) { self.init(name: argument) }
+}
+
+struct HashCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hash", abstract: "Prints the fingerprints of files; needs no list.",
+    discussion: """
+      Folders are walked. A picture has a perceptual hash (PDQ) besides its digests; one that cannot be decoded says why.
+
+      EXAMPLES
+        muhafiz hash photo.jpg
+        muhafiz hash --format ndjson --digests sha256 folder
+      """)
+
+  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: "Digests to take, with commas between: md5, sha1, sha256. SHA-256 is always among them.") var digests = "md5,sha1,sha256"
+  @Flag(help: "Take digests only.") var noPerceptual = false
+  @Option(help: "Items in hand at once.") var jobs: Int?
+  @Argument(help: "Files or folders.") var paths: [String]
+
+  func run() throws {
+    let roots = try existing(paths)
+    let options = ScanOptions(
+      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, workers: try workers(jobs))
+    let decoders = noPerceptual ? nil : try DecoderPool()
+    let writer = try ResultWriter(nil)
+    let format = format
+    let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)
+    let summary = try scanner.scan(roots) { item in
+      switch format {
+      case .ndjson: try writer.write(ItemLine.of(item, matching: false).bytes)
+      case .text: try writer.write(line: Self.text(item))
+      }
+    }
+    try writer.finish()
+    throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: summary.counts.isComplete))
+  }
+
+  private static func text(_ item: ScannedItem) -> String {
+    var lines = [item.path.forTerminal]
+    if let reason = item.state.reason { lines[0] += ": \(item.state.name), \(reason.forTerminal)" }
+    for digest in item.fingerprint?.digests ?? [] { lines.append("  \(digest.algorithm.name.padded(7)) \(digest.hex)") }
+    if let hash = item.fingerprint?.perceptualHash { lines.append("  pdq     \(hash.hex) quality \(hash.quality ?? 0)") }
+    if case .unhashable(let reason) = item.perceptual { lines.append("  pdq     none: \(reason.forTerminal)") }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// The paths, all of which must exist: a name mistyped is not an exhibit without files.
+func existing(_ paths: [String]) throws -> [FilePath] {
+  try paths.map { text in
+    if text.contains("://") {
+      throw UsageError("'\(text)' is a URL; this version scans files and folders")
+    }
+    let path = FilePath(text)
+    do { _ = try FileStatus.exists(path) } catch { throw UsageError("\(text): \(error)", hint: "nothing was scanned") }
+    return path
+  }
+}
+
+func digestAlgorithms(_ text: String?) throws -> Set<DigestAlgorithm> {
+  Set(
+    try (text ?? "").split(separator: ",").map { name in
+      guard let algorithm = DigestAlgorithm(name: name) else {
+        throw UsageError("'\(name)' is no digest; use md5, sha1 or sha256")
+      }
+      return algorithm
+    })
+}
+
+func workers(_ jobs: Int?) throws -> Int {
+  guard let jobs else { return processorCount }
+  guard (1...256).contains(jobs) else { throw UsageError("--jobs is 1…256, not \(jobs)") }
+  return jobs
+}

@@ -1,0 +1,76 @@
+import Casework
+import Foundation
+import Matching
+import Scanning
+import SystemPackage
+
+/// Hands findings to the record in batches, and says at the end what became of them.
+final class FindingRecorder {
+  private let store: CaseStore
+  private let run: String
+  private let exhibit: String?
+  /// The scanned paths as given and as they are found from anywhere.
+  private let roots: [(given: FilePath, absolute: FilePath)]
+  private let lists: [ListVersion]
+  private var waiting: [Finding] = []
+  private var recorded = RecordSummary()
+
+  /// Few enough that a crash costs little, many enough that a sync for each batch does not matter.
+  private static let batchSize = 64
+
+  init(_ store: CaseStore, run: String, exhibit: String?, roots: [FilePath], lists: [ListVersion]) {
+    self.store = store
+    self.run = run
+    self.exhibit = exhibit
+    self.roots = roots.map { ($0, FileStatus.absolute($0)) }
+    self.lists = lists
+  }
+
+  func add(_ item: ScannedItem) throws {
+    guard let fingerprint = item.fingerprint, let verdict = item.verdict, verdict == .block || verdict == .review else {
+      return
+    }
+    waiting.append(
+      Finding(
+        location: ContentLocation(place: .file(place(of: item.path)), exhibit: exhibit), fingerprint: fingerprint,
+        mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists))
+    if waiting.count >= Self.batchSize { try flush() }
+  }
+
+  /// Where the item is, whatever folder the scan was started in: from the exhibit's root, or from that of the file system.
+  private func place(of path: FilePath) -> FilePath {
+    guard let root = roots.filter({ path.starts(with: $0.given) }).max(by: { $0.given.length < $1.given.length }) else {
+      return FileStatus.absolute(path)
+    }
+    var rest = path
+    _ = rest.removePrefix(root.given)
+    if exhibit != nil { return rest.isEmpty ? (path.lastComponent.map { FilePath(root: nil, components: $0) } ?? path) : rest }
+    return rest.isEmpty ? root.absolute : root.absolute.appending(rest.components)
+  }
+
+  private func flush() throws {
+    if waiting.isEmpty { return }
+    recorded += try store.record(waiting, run: run, at: Date())
+    waiting = []
+  }
+
+  func finish(_ ending: ScanEnding) throws {
+    try flush()
+    let counts = ending.summary.counts
+    let state: RunState =
+      if ending.canaries != "passed" { .failed } else if ending.summary.isInterrupted { .interrupted } else {
+        counts.isComplete ? .complete : .incomplete
+      }
+    try store.finishRun(
+      run, RunOutcome(finishedAt: Date(), state: state, summary: String(decoding: ending.line.bytes.dropLast(), as: UTF8.self)))
+    complain(
+      "recorded: \(recorded.findingsNew.grouped) new findings, \(recorded.findingsSeenAgain.grouped) seen again, "
+        + "\(recorded.casesOpened.grouped) cases opened, \(recorded.casesJoined.grouped) joined")
+  }
+
+  /// What was found before the failure stays in the record; the run says that it failed.
+  func fail(_ why: String) throws {
+    try flush()
+    try store.finishRun(run, RunOutcome(finishedAt: Date(), state: .failed, summary: why))
+  }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Casework
+import Foundation
+import Glibc
+import Matching
+import SystemPackage
+
+/// Where lists and cases are kept.
+struct HomeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Folder of lists and cases.",
+      discussion: "Default: $MUHAFIZ_HOME, else $XDG_DATA_HOME/muhafiz, else ~/.local/share/muhafiz.", valueName: "folder"))
+  var home: String?
+
+  var path: FilePath {
+    let environment = ProcessInfo.processInfo.environment
+    func named(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    if let chosen = home ?? named("MUHAFIZ_HOME") { return FilePath(chosen) }
+    if let data = named("XDG_DATA_HOME") { return FilePath(data).appending("muhafiz") }
+    return FilePath(NSHomeDirectory()).appending(".local/share/muhafiz")
+  }
+
+  var catalog: ListCatalog { ListCatalog(home: path) }
+
+  /// Opens the record of cases, and makes home and record where there are none.
+  func openCaseStore() throws -> CaseStore {
+    do { try DurableFile.makeFolder(path) } catch {
+      throw MatchingError(error.code, error.description, hint: "choose another place with --home or $MUHAFIZ_HOME")
+    }
+    return try CaseStore(at: recordPath)
+  }
+
+  /// Opens the record of cases; `nil` where nothing was ever recorded.
+  func openExistingCaseStore() throws -> CaseStore? {
+    recordPath.withPlatformString { access($0, F_OK) } == 0 ? try CaseStore(at: recordPath) : nil
+  }
+
+  private var recordPath: FilePath { path.appending("casework.sqlite") }
+}
+
+/// The name of the user who runs the program.
+var loginName: String {
+  guard let entry = getpwuid(getuid()) else { return "uid \(getuid())" }
+  return String(cString: entry.pointee.pw_name)
+}

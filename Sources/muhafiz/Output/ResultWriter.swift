@@ -1,0 +1,50 @@
+import Foundation
+import Glibc
+import Matching
+import SystemPackage
+
+/// Where results go: standard output, or a file that appears when all is written.
+final class ResultWriter {
+  private let place: String
+  private var file: DurableFile?
+  private var buffer: [UInt8] = []
+  private let isTerminal: Bool
+
+  private static let bufferSize = 1 << 16
+
+  /// - Parameter path: `nil` or `-` for standard output.
+  init(_ path: String?) throws {
+    if let path, path != "-" {
+      place = path
+      file = try DurableFile(replacing: FilePath(path))
+      isTerminal = false
+    } else {
+      place = "standard output"
+      isTerminal = isatty(STDOUT_FILENO) == 1
+    }
+  }
+
+  func write(_ bytes: some Sequence<UInt8>) throws {
+    buffer.append(contentsOf: bytes)
+    if isTerminal || buffer.count >= Self.bufferSize { try flush() }
+  }
+
+  func write(line: String) throws { try write((line + "\n").utf8) }
+
+  /// Writes what is left; a file appears at its place.
+  func finish() throws {
+    try flush()
+    if let file = file.take() { try file.commit() }
+  }
+
+  func flush() throws {
+    defer { buffer.removeAll(keepingCapacity: true) }
+    if file != nil {
+      try buffer.withUnsafeBytes { try file!.append($0) }
+    } else {
+      do { try buffer.withUnsafeBytes { _ = try FileDescriptor.standardOutput.writeAll($0) } } catch let error as Errno {
+        throw OutputError(cause: error, place: place)
+      }
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import ArgumentParser
+import Foundation
+import Matching
+import Scanning
+import SystemPackage
+
+/// The forms in which a scan is reported.
+enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
+  case text, ndjson, csv
+}
+
+/// What a report says of a scan besides its items.
+struct ScanHeading {
+  let run: String
+  let begunAt: Date
+  let blocklist: Blocklist
+  let canaries: String
+}
+
+/// How a scan ended, as its summary says it.
+struct ScanEnding {
+  let summary: ScanSummary
+  let seconds: Double
+  let exit: Int32
+  let canaries: String
+
+  /// The `summary` line of NDJSON version 1.
+  var line: JSONLine {
+    let counts = summary.counts
+    var line = JSONLine(type: "summary")
+    line.add("found", counts.found)
+    line.add("hashed", counts.hashed)
+    line.add("unhashable", counts.unhashable)
+    line.add("skipped", counts.skipped)
+    line.add("errors", counts.errors)
+    line.add("bytes", counts.bytes)
+    line.add("block", counts.block)
+    line.add("review", counts.review)
+    line.add("known", counts.known)
+    line.add("perceptual_unhashable", counts.withoutPerceptualHash)
+    line.add("seconds", thousandths: seconds)
+    line.add("exit", Int(exit))
+    line.add("report_sha256", summary.reportDigest.hex)
+    line.add("canaries", canaries)
+    if summary.isInterrupted { line.add("interrupted", "true") }
+    return line
+  }
+}
+
+/// Writes a scan's report while it runs.
+final class ScanReporter {
+  private let format: ReportFormat
+  private let all: Bool
+  private let writer: ResultWriter
+
+  init(_ format: ReportFormat, all: Bool, writer: ResultWriter) {
+    self.format = format
+    self.all = all
+    self.writer = writer
+  }
+
+  func begin(_ heading: ScanHeading) throws {
+    switch format {
+    case .ndjson:
+      var line = JSONLine(type: "begin")
+      line.add("run", heading.run)
+      line.add("time", heading.begunAt.formatted(.iso8601))
+      line.add("tool", "muhafiz \(Muhafiz.toolVersion)")
+      line.add("lists", heading.blocklist.members) { member, object in
+        object.add("name", member.list.version.name)
+        object.add("version", member.list.version.version)
+        object.add("entries", member.list.entryCount)
+        object.add("sha256", member.list.digest.hex)
+      }
+      line.add("canaries", heading.canaries)
+      try writer.write(line.bytes)
+      // Whoever reads along learns at once that the scan is under way.
+      try writer.flush()
+    case .csv: try writer.write(line: CSVRow.header)
+    case .text: break
+    }
+  }
+
+  func add(_ item: ScannedItem) throws {
+    guard all || item.isRemarkable else { return }
+    switch format {
+    case .ndjson: try writer.write(ItemLine.of(item).bytes)
+    case .csv: for row in CSVRow.rows(of: item) { try writer.write(line: row) }
+    case .text: for line in Self.text(of: item) { try writer.write(line: line) }
+    }
+  }
+
+  func end(_ ending: ScanEnding) throws {
+    switch format {
+    case .ndjson: try writer.write(ending.line.bytes)
+    case .csv: break
+    case .text: for line in Self.text(of: ending) { try writer.write(line: line) }
+    }
+    try writer.finish()
+  }
+
+  private static func text(of item: ScannedItem) -> [String] {
+    let path = item.path.forTerminal
+    if let reason = item.state.reason {
+      return ["\(item.state.name.uppercased().padded(9))\(path): \(reason.forTerminal)"]
+    }
+    var lines = ["\((item.verdict?.rawValue ?? "partly").uppercased().padded(9))\(path)"]
+    lines += item.matches.map { "         \($0.sentence)" }
+    if case .unhashable(let reason) = item.perceptual {
+      lines.append("         no perceptual hash: \(reason.forTerminal)")
+    }
+    return lines
+  }
+
+  private static func text(of ending: ScanEnding) -> [String] {
+    let counts = ending.summary.counts
+    let rate = Int64(Double(counts.bytes) / max(ending.seconds, 0.001))
+    var lines = [
+      "",
+      "\(counts.found.grouped) items: \(counts.hashed.grouped) hashed, \(counts.unhashable.grouped) unhashable, "
+        + "\(counts.skipped.grouped) skipped, \(counts.errors.grouped) errors",
+      "\(counts.bytes.asBytes) in \(String(format: "%.1f", ending.seconds)) s, \(rate.asBytes)/s",
+      "matches: \(counts.block.grouped) block, \(counts.review.grouped) review, \(counts.known.grouped) known",
+    ]
+    if counts.withoutPerceptualHash > 0 {
+      lines.append("\(counts.withoutPerceptualHash.grouped) pictures or videos have no perceptual hash and were compared by digest only")
+    }
+    if ending.summary.isInterrupted {
+      lines.append("INTERRUPTED: what is above is true, and not all")
+    } else if !counts.isComplete {
+      lines.append("INCOMPLETE: some items could not be read or compared in full; they are listed above")
+    }
+    if ending.canaries != "passed" { lines.append("INVALID: the canaries \(ending.canaries); do not rely on this scan") }
+    lines.append("report sha256 \(ending.summary.reportDigest.hex)")
+    return lines
+  }
+}
+
+/// Rows of a CSV report: one for each match, one for an item without any.
+private enum CSVRow {
+  static let header =
+    "path,path_base64,size,media_type,status,perceptual,reason,md5,sha1,sha256,pdq,pdq_quality,verdict,"
+    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor"
+
+  static func rows(of item: ScannedItem) -> [String] {
+    let bytes = item.path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: item.path.length)) }
+    let text = String(validating: bytes, as: UTF8.self)
+    var perceptual = ""
+    var reason = item.state.reason ?? ""
+    if case .unhashable(let why) = item.perceptual { (perceptual, reason) = ("unhashable", why) }
+    let digests = item.fingerprint?.digests ?? []
+    func digest(_ name: String) -> String { digests.first { $0.algorithm.name == name }?.hex ?? "" }
+    let hash = item.fingerprint?.perceptualHash
+    let common = [
+      text ?? "", text == nil ? Data(bytes).base64EncodedString() : "", item.sizeInBytes.map { String($0) } ?? "",
+      item.mediaType ?? "", item.state.name, perceptual, reason, digest("md5"), digest("sha1"), digest("sha256"),
+      hash?.hex ?? "", hash?.quality.map { String($0) } ?? "", item.verdict?.rawValue ?? "",
+    ]
+    let matches = item.matches.map { match in
+      [
+        match.list.name, match.list.version, match.entry, match.algorithm.rawValue, match.grade.rawValue,
+        String(match.distanceInBits), match.category?.scheme ?? "", match.category?.label ?? "", match.contributor ?? "",
+      ]
+    }
+    let none = [String](repeating: "", count: 9)
+    return (matches.isEmpty ? [none] : matches).map { (common + $0).map(field).joined(separator: ",") }
+  }
+
+  /// A field that no spreadsheet takes for a formula.
+  private static func field(_ text: String) -> String {
+    var safe = text
+    if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { safe = "'" + text }
+    let needsQuotes = safe.unicodeScalars.contains { "\",\n\r".unicodeScalars.contains($0) }
+    return needsQuotes ? "\"\(safe.replacing("\"", with: "\"\""))\"" : safe
+  }
+}
