@@ -12,6 +12,7 @@ typedef struct {
   struct jpeg_error_mgr base;
   jmp_buf back;
   cm_picture *picture;
+  int status;
   int truncated;
 } error_manager;
 
@@ -19,7 +20,11 @@ static void on_error(j_common_ptr info) {
   error_manager *errors = (error_manager *)info->err;
   char message[JMSG_LENGTH_MAX];
   errors->base.format_message(info, message);
-  cm_refuse(errors->picture, CM_BROKEN, message);
+  if (info->err->msg_code == JERR_IMAGE_TOO_BIG) {
+    snprintf(message, sizeof message, "limit: a side of more than %ld pixels", (long)JPEG_MAX_DIMENSION);
+    errors->status = CM_LIMIT;
+  }
+  cm_refuse(errors->picture, errors->status, message);
   longjmp(errors->back, 1);
 }
 
@@ -53,7 +58,7 @@ static void inks_to_rgb(uint8_t *row, size_t width, int inverted) {
 
 int cm_decode_jpeg(const uint8_t *bytes, size_t size, cm_picture *picture) {
   struct jpeg_decompress_struct info;
-  error_manager errors = {.picture = picture};
+  error_manager errors = {.picture = picture, .status = CM_BROKEN};
   uint8_t *volatile row = NULL;
   info.err = jpeg_std_error(&errors.base);
   errors.base.error_exit = on_error;
@@ -62,7 +67,7 @@ int cm_decode_jpeg(const uint8_t *bytes, size_t size, cm_picture *picture) {
   if (setjmp(errors.back)) {
     jpeg_destroy_decompress(&info);
     free(row);
-    return CM_BROKEN;
+    return errors.status;
   }
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, bytes, size);
