@@ -93,7 +93,9 @@ struct ItemScanner: ~Copyable {
     if let mediaType, let lease, mediaType.isPicture || mediaType.isVideo {
       do {
         guard mediaType.isDecodable else { throw DecodingError(.unsupported, "no decoder for \(mediaType.rawValue)") }
-        let hashes = try lease.decode(mediaType, PDQ.dihedralHashes)
+        // Turned and mirrored forms are queries; without a list to ask nobody needs them.
+        let hash = blocklist.hasPerceptualHashes ? PDQ.dihedralHashes : { [PDQ.hash($0)] }
+        let hashes = try lease.decode(mediaType, hash)
         fingerprint.perceptualHash = hashes[0]
         turned = Array(hashes.dropFirst())
         item.perceptual = .hashed

@@ -59,17 +59,20 @@ private struct Transformed {
 
   /// 0…100: how much neighbouring samples differ.
   private static func quality(of square: [Float]) -> UInt8 {
-    /// Each difference is cut to a whole number on its own, as the reference does.
-    func gradient(_ one: Float, _ other: Float) -> Int { abs(Int((one - other) * 100 / 255)) }
-    var sum = 0
-    for row in 0..<PDQ.side {
-      for column in 0..<PDQ.side {
-        let sample = square[row * PDQ.side + column]
-        if row + 1 < PDQ.side { sum += gradient(sample, square[(row + 1) * PDQ.side + column]) }
-        if column + 1 < PDQ.side { sum += gradient(sample, square[row * PDQ.side + column + 1]) }
+    let side = PDQ.side
+    return square.withUnsafeBufferPointer { samples in
+      var sum: Int32 = 0
+      /// Adds the differences of `count` samples to those `distance` further on. Each is cut to a whole number on its own,
+      /// as in the reference.
+      func add(_ start: Int, count: Int, distance: Int) {
+        for index in start..<start + count {
+          sum &+= abs(Int32((samples[index] - samples[index + distance]) * 100 / 255))
+        }
       }
+      add(0, count: side * (side - 1), distance: side)
+      for row in 0..<side { add(row * side, count: side - 1, distance: 1) }
+      return UInt8(min(100, sum / 90))
     }
-    return UInt8(min(100, sum / 90))
   }
 
   /// Turning or mirroring a picture transposes its coefficients or changes the sign of every other one.
@@ -94,13 +97,38 @@ private struct Transformed {
         turned[target] = negated ? -value : value
       }
     }
-    // The reference's median of an even count is the lower of the two in the middle.
-    let median = turned.sorted()[turned.count / 2 - 1]
+    let median = lowerMedian(of: turned)
     var words = SIMD4<UInt64>.zero
     for (bit, value) in turned.enumerated() where value > median {
       words[3 - bit / 64] |= 1 << UInt64(bit % 64)
     }
     return PerceptualHash(words: words, quality: quality)
+  }
+}
+
+/// The reference's median: of an even count, the lower of the two in the middle.
+///
+/// Narrows down the part that holds it, as quicksort would sort it.
+private func lowerMedian(of values: [Float]) -> Float {
+  var values = values
+  let middle = values.count / 2 - 1
+  return values.withUnsafeMutableBufferPointer { values in
+    var (low, high) = (0, values.count - 1)
+    while low < high {
+      let pivot = values[(low + high) / 2]
+      var (left, right) = (low, high)
+      while left <= right {
+        while values[left] < pivot { left += 1 }
+        while values[right] > pivot { right -= 1 }
+        if left <= right {
+          values.swapAt(left, right)
+          left += 1
+          right -= 1
+        }
+      }
+      if middle <= right { high = right } else if middle >= left { low = left } else { break }
+    }
+    return values[middle]
   }
 }
 

@@ -60,6 +60,11 @@ public struct JSONLine: Sendable {
 
   private mutating func quote(_ value: String) {
     text.append(UInt8(ascii: "\""))
+    defer { text.append(UInt8(ascii: "\"")) }
+    if value.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+      text += value.utf8
+      return
+    }
     for scalar in value.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\"".utf8
@@ -74,7 +79,6 @@ public struct JSONLine: Sendable {
       default: text += String(scalar).utf8
       }
     }
-    text.append(UInt8(ascii: "\""))
   }
 }
 
