@@ -43,7 +43,7 @@ let package = Package(
     .executableTarget(
       name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CSandbox", system]),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),
     .testTarget(name: "MatchingTests", dependencies: ["TestSupport", "Hashing", "Matching", "CKernels", system]),
     .testTarget(name: "ExchangeTests", dependencies: ["TestSupport", "Hashing", "Matching", "Exchange", system]),

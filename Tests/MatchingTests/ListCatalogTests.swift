@@ -1,0 +1,107 @@
+import Foundation
+import Glibc
+import Hashing
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Matching
+
+struct ListCatalogTests {
+  private let scratch = try! TemporaryDirectory()
+  private var catalog: ListCatalog { ListCatalog(home: FilePath(scratch.url.path)) }
+  private static let day = Date(timeIntervalSince1970: 1_767_225_600)  // 2026-01-01
+
+  @discardableResult
+  private func add(_ digests: [Digest], name: String = "national", version: String? = nil) throws -> ListVersion {
+    try catalog.add(name: name, version: version, source: "s", created: Self.day) { builder in
+      for digest in digests { builder.add(ListEntry(recordNumber: 1, digests: [digest])) }
+    }.list.version
+  }
+
+  @Test func aNewVersionTakesTheOldOnesPlaceAndTheOldOneStays() throws {
+    var generator = SeededGenerator(seed: 1)
+    let (old, new) = (generator.digest(), generator.digest())
+    #expect(try add([old]).version == "2026-01-01.1")
+    let held = try catalog.loadBlocklist()
+    #expect(try add([new]).version == "2026-01-01.2")
+    func isListed(_ digest: Digest, _ blocklist: Blocklist) throws -> Bool {
+      try !blocklist.matches(for: Fingerprint(sizeInBytes: 1, digests: [digest])).isEmpty
+    }
+    // Whoever holds the old blocklist goes on with it.
+    #expect(try isListed(old, held) && !isListed(new, held))
+    let now = try catalog.loadBlocklist()
+    #expect(try !isListed(old, now) && isListed(new, now))
+    _ = try catalog.activate(ListVersion(name: "national", version: "2026-01-01.1"))
+    #expect(try isListed(old, catalog.loadBlocklist()))
+    #expect(try catalog.versions(of: "national").count == 2)
+    #expect(try catalog.deactivate("national") != nil)
+    #expect(throws: MatchingError(.noListInForce, "")) { try catalog.loadBlocklist() }
+  }
+
+  @Test func anImportThatFailsChangesNothing() throws {
+    var generator = SeededGenerator(seed: 2)
+    try add([generator.digest()])
+    let before = try catalog.active()
+    struct Failure: Error {}
+    #expect(throws: Failure.self) {
+      try catalog.add(name: "national", source: "s", created: Self.day) { _ in throw Failure() }
+    }
+    #expect(try catalog.active() == before)
+    #expect(try catalog.versions(of: "national").count == 1)
+  }
+
+  @Test func refusesNamesVersionsAndLocksThatCannotBe() throws {
+    for name in ["", ".", "..", "a/b", "-x", ".hidden", "a b", "نام", String(repeating: "a", count: 65)] {
+      #expect(throws: MatchingError(.badName, ""), "\(name)") { try add([], name: name) }
+    }
+    try add([], version: "7")
+    #expect(throws: MatchingError(.versionExists, "")) { try add([], version: "7") }
+    let lock = Glibc.open(catalog.folder.appending("LOCK").string, O_RDWR)
+    defer { close(lock) }
+    #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+    #expect(throws: MatchingError(.locked, "")) { try add([]) }
+  }
+
+  @Test func refusesAListThatIsNotTheOnePutInForce() throws {
+    var generator = SeededGenerator(seed: 3)
+    let version = try add([generator.digest()])
+    try buildList([], at: catalog.path(of: version).string, name: version.name, version: version.version)
+    #expect(throws: MatchingError(.listMisplaced, "")) { try catalog.loadBlocklist() }
+    try buildList([], at: catalog.path(of: version).string, name: "another", version: version.version)
+    #expect(throws: MatchingError(.listMisplaced, "")) { try catalog.loadBlocklist() }
+    try FileManager.default.removeItem(atPath: catalog.path(of: version).string)
+    #expect(throws: MatchingError(.listMissing, "")) { try catalog.loadBlocklist() }
+    try Data("{".utf8).write(to: URL(filePath: catalog.folder.appending("ACTIVE").string))
+    #expect(throws: MatchingError(.activeUnreadable, "")) { try catalog.loadBlocklist() }
+  }
+
+  @Test func sweepsWhatDeadWritersLeft() throws {
+    try add([])
+    let orphan = catalog.folder.appending("national/.2026-01-01.9.hashlist.4711.partial")
+    try Data("x".utf8).write(to: URL(filePath: orphan.string))
+    try add([])
+    #expect(!FileManager.default.fileExists(atPath: orphan.string))
+  }
+
+  @Test func aFullDiskLeavesTheVersionBeforeInForce() throws {
+    let mount = scratch.path("small")
+    try FileManager.default.createDirectory(atPath: mount, withIntermediateDirectories: true)
+    guard geteuid() == 0, try run("/bin/mount", ["-t", "tmpfs", "-o", "size=200k", "none", mount]).exitCode == 0 else {
+      print("skipped: a full disk needs root and the right to mount")
+      return
+    }
+    defer { _ = try? run("/bin/umount", ["-l", mount]) }
+    var generator = SeededGenerator(seed: 4)
+    let known = generator.digest()
+    let small = ListCatalog(home: FilePath(mount))
+    _ = try small.add(name: "l", source: "s", created: Self.day) { $0.add(ListEntry(recordNumber: 1, digests: [known])) }
+    #expect(throws: MatchingError(.diskFull, "")) {
+      try small.add(name: "l", source: "s", created: Self.day) { builder in
+        for number in 1...10_000 { builder.add(ListEntry(recordNumber: number, digests: [generator.digest()])) }
+      }
+    }
+    #expect(try small.loadBlocklist().matches(for: Fingerprint(sizeInBytes: 1, digests: [known])).count == 1)
+    #expect(try DurableFile.names(in: small.folder.appending("l")).count == 1)
+  }
+}
