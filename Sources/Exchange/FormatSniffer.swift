@@ -1,4 +1,3 @@
-import Foundation
 import Hashing
 
 /// Tells a list's format from its beginning.
@@ -9,10 +8,11 @@ struct FormatSniffer {
   let head: UnsafeRawBufferPointer
   let fileName: String
 
-  /// Whether records end with a zero byte, as those of `sha256sum --zero` do.
+  /// Whether records end with a zero byte, as those of `sha256sum --zero` do: then names may hold line feeds.
   var isZeroTerminated: Bool {
-    guard let zero = head.firstIndex(of: 0) else { return false }
-    return head[..<zero].firstIndex(of: UInt8(ascii: "\n")) == nil && looksLikeHash(head.from(0, to: zero))
+    let records = head.split(separator: 0, maxSplits: 2).map { UnsafeRawBufferPointer(rebasing: $0) }
+    guard head.contains(0), let first = records.first, format(ofLine: first) == .sums else { return false }
+    return records.count < 3 || format(ofLine: records[1]) == .sums
   }
 
   /// Refuses what is no list in text, by its name where it has one.
@@ -37,9 +37,7 @@ struct FormatSniffer {
     if head.starts(with: Array("%%%% HASHDEEP".utf8)) { return .hashdeep }
     let separator = isZeroTerminated ? 0 : UInt8(ascii: "\n")
     for line in head.split(separator: separator).prefix(100) {
-      let text = UnsafeRawBufferPointer(rebasing: line).trimmed
-      if text.isBlankOrComment { continue }
-      if let format = format(ofLine: text) { return format }
+      if let format = format(ofLine: UnsafeRawBufferPointer(rebasing: line)) { return format }
     }
     throw ExchangeError(
       .unknownFormat, "cannot tell the format of \(fileName)",
@@ -47,19 +45,23 @@ struct FormatSniffer {
   }
 
   private func format(ofLine line: UnsafeRawBufferPointer) -> ListFormat? {
-    let body = line.first == .backslash ? line.from(1) : line
+    let text = line.trimmed
+    if text.isBlankOrComment { return nil }
+    let body = text.first == .backslash ? text.from(1) : text
     let digits = body.prefix { nibble($0) != nil }.count
     if [32, 40, 64].contains(digits) {
       if digits == body.count { return digits == 64 && isNamedPDQ ? .pdq : .plain }
       if body[digits] == .space { return .sums }
       if body[digits] == .comma && digits == 64 { return .pdq }
     }
-    let text = body.prefix(4096).withUnsafeBytesText
-    if let colon = text.firstIndex(of: ":"), ["md5", "sha1", "sha256", "pdq"].contains(text[..<colon].lowercased()) {
+    let start = String(decoding: body.prefix(12), as: UTF8.self)
+    if let colon = start.firstIndex(of: ":"), start[..<colon].lowercased() == "pdq" || DigestAlgorithm(name: start[..<colon]) != nil {
       return .plain
     }
-    if let parenthesis = text.range(of: " ("), DigestAlgorithm(name: text[..<parenthesis.lowerBound]) != nil { return .sums }
-    let names = CSVFormat.fields(of: body, delimiter: CSVFormat.likeliestDelimiter(body))
+    if let space = start.firstIndex(of: " "), start[space...].hasPrefix(" ("), DigestAlgorithm(name: start[..<space]) != nil {
+      return .sums
+    }
+    let names = CSVFormat.fields(of: line, delimiter: CSVFormat.likeliestDelimiter(line))
     let meanings = names.compactMap { ColumnMeaning(header: String(decoding: $0, as: UTF8.self)) }
     return meanings.contains { [.md5, .sha1, .sha256, .pdq].contains($0) } ? .csv : nil
   }
@@ -68,12 +70,4 @@ struct FormatSniffer {
     let name = fileName.lowercased().split(separator: "/").last ?? ""
     return name.hasSuffix(".pdq") || name.hasPrefix("pdq")
   }
-
-  private func looksLikeHash(_ record: UnsafeRawBufferPointer) -> Bool {
-    record.count >= 32 && (record[0] == .backslash || nibble(record[0]) != nil || record.contains(UInt8(ascii: "(")))
-  }
-}
-
-extension Slice<UnsafeRawBufferPointer> {
-  fileprivate var withUnsafeBytesText: String { String(decoding: self, as: UTF8.self) }
 }

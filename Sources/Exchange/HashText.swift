@@ -47,7 +47,8 @@ enum HashText {
     } else if let algorithm = DigestAlgorithm(name: name) {
       self.init(algorithm, text)
     } else {
-      self = .refused("'\(name.prefix(16).filter { $0.isLetter || $0.isNumber })' is not an algorithm; use md5, sha1, sha256 or pdq")
+      let shown = String(name.prefix(16)).filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+      self = .refused("'\(shown)' is not an algorithm; use md5, sha1, sha256 or pdq")
     }
   }
 
