@@ -25,9 +25,7 @@ struct HomeOptions: ParsableArguments {
 
   /// Opens the record of cases, and makes home and record where there are none.
   func openCaseStore() throws -> CaseStore {
-    do { try DurableFile.makeFolder(path) } catch {
-      throw MatchingError(error.code, error.description, hint: "choose another place with --home or $MUHAFIZ_HOME")
-    }
+    try DurableFile.makeFolder(path)
     return try CaseStore(at: recordPath)
   }
 

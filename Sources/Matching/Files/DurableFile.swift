@@ -116,20 +116,33 @@ package struct DurableFile: ~Copyable {
     return names.sorted()
   }
 
-  /// Makes a folder and those above it.
+  /// Makes a folder and those above it that are missing.
+  ///
+  /// - Throws: ``MatchingError`` with `permission`, or `diskFull`.
   package static func makeFolder(_ path: FilePath) throws(MatchingError) {
-    if path.withPlatformString({ mkdir($0, 0o750) }) == 0 {
-      try syncFolder(path.removingLastComponent())
-      return
+    var missing = [path]
+    while let folder = missing.last {
+      if folder.withPlatformString({ mkdir($0, 0o750) }) == 0 {
+        try syncFolder(folder.removingLastComponent())
+        missing.removeLast()
+        continue
+      }
+      let error = Errno(rawValue: errno)
+      let parent = folder.removingLastComponent()
+      if error == .fileExists {
+        missing.removeLast()
+      } else if error == .noSuchFileOrDirectory && !parent.isEmpty && missing.count < 256 && !exists(parent) {
+        missing.append(parent)
+      } else {
+        // Also where the file system has no room for folders at all, as /proc: nobody may write there.
+        throw MatchingError(
+          error == .noSpace ? .diskFull : .permission, "cannot make the folder \(folder): \(error)",
+          hint: "choose another place with --home or $MUHAFIZ_HOME")
+      }
     }
-    let error = Errno(rawValue: errno)
-    if error == .fileExists { return }
-    guard error == .noSuchFileOrDirectory, !path.removingLastComponent().isEmpty else {
-      throw failure(error, "make the folder", path)
-    }
-    try makeFolder(path.removingLastComponent())
-    try makeFolder(path)
   }
+
+  private static func exists(_ path: FilePath) -> Bool { path.withPlatformString { access($0, F_OK) } == 0 }
 
   private static func syncFolder(_ path: FilePath) throws(MatchingError) {
     let folder = path.isEmpty ? FilePath(".") : path

@@ -55,14 +55,15 @@ struct ScanCommand: ParsableCommand {
       complain("hint: this scan would prove nothing; 'muhafiz doctor' says what is wrong")
       throw ExitCode(ExitStatus.internalError)
     }
+    // Before the first line of the report: whoever has read it may interrupt.
+    let control = ScanControl()
+    let signals = Interruption { control.stop() }
     let begun = Date()
     let run = UUID().uuidString.lowercased()
     let recorder = record ? try beginRecord(run, at: begun, blocklist) : nil
     let reporter = ScanReporter(format, all: all, writer: try ResultWriter(output))
     try reporter.begin(ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed"))
 
-    let control = ScanControl()
-    let signals = Interruption { control.stop() }
     let line = ProgressLine(progress, roots: roots, control: control)
     let clock = ContinuousClock.now
     let scanner = ContentScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
