@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Runs Muhafiz beside other tools on the same data in one go, and prints the ratios.
+
+usage: side_by_side.py [--quick]      (or ./dev bench, which builds and installs what this needs)
+
+Every comparison alternates the two sides and takes the median of each. Machines are noisy: the ratio counts, not the figure.
+Data is random bytes, and pictures drawn by testdata/make_exhibit.py's kind of strokes; photos of the shared corpus are used
+where they are at hand. Rivals that are not installed are named and left out.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MUHAFIZ = ROOT / ".build/release/muhafiz"
+PHOTOS = ROOT.parent / "shared/corpus/media/photos"
+PEERS = ROOT.parent / "shared/peers"
+QUICK = "--quick" in sys.argv
+ROUNDS = 3 if QUICK else 5
+OURS = os.cpu_count()
+
+
+def seconds(command, codes=(0, 1)):
+    begun = time.perf_counter()
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    if done.returncode not in codes:
+        sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr.decode()[:500]}")
+    return time.perf_counter() - begun
+
+
+def compare(work, ours, rival, name, goal, unit, amount):
+    """Alternates two callables that return seconds; prints rates and the ratio."""
+    ours(), rival()
+    pairs = [(ours(), rival()) for _ in range(ROUNDS)]
+    mine, theirs = (statistics.median(side) for side in zip(*pairs))
+    ratio = statistics.median(b / a for a, b in pairs)
+    verdict = "ok" if ratio >= goal else "BELOW"
+    print(f"{work:<58} {amount / mine:>10.1f} {amount / theirs:>10.1f} {unit:<9} {ratio:>6.2f} x  goal {goal:>4.1f} x  {verdict:<6} vs {name}", flush=True)
+
+
+def has(program):
+    if shutil.which(program):
+        return True
+    print(f"left out: {program} is not installed")
+    return False
+
+
+def digest_pass(folder):
+    size = 256 << 20 if QUICK else 1 << 30
+    file = folder / "large"
+    piece = random.Random(1).randbytes(1 << 20)
+    with open(file, "wb") as out:
+        for _ in range(size >> 20):
+            out.write(piece)
+    if has("openssl"):
+        compare("digest pass, one large file, SHA-256",
+                lambda: seconds([MUHAFIZ, "hash", "--digests", "sha256", "--no-perceptual", "--jobs", "1", file]),
+                lambda: seconds(["openssl", "dgst", "-sha256", file]), "openssl dgst -sha256", 1.0, "MB/s", size / 1e6)
+    file.unlink()
+
+
+def drawn(folder, count):
+    """Pictures with the byte counts of small photos."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+    folder.mkdir()
+    for number in range(count):
+        grain = np.random.default_rng(number)
+        y, x = np.mgrid[0:480, 0:640] / 640
+        waves = sum(np.sin(6.3 * (grain.uniform(-9, 9) * x + grain.uniform(-9, 9) * y) + grain.uniform(0, 7))[..., None] * grain.uniform(-1, 1, 3) for _ in range(6))
+        picture = Image.fromarray(np.uint8(255 * (waves - waves.min()) / (np.ptp(waves))))
+        pen = ImageDraw.Draw(picture)
+        for _ in range(20):
+            left, top = int(grain.integers(0, 600)), int(grain.integers(0, 440))
+            pen.ellipse([left, top, left + int(grain.integers(10, 120)), top + int(grain.integers(10, 90))], fill=tuple(int(v) for v in grain.integers(0, 256, 3)))
+        picture.save(folder / f"{number}.jpg", quality=85)
+
+
+def mixed_tree(folder):
+    """5,000 files, about 970 MB: every fifth a picture, the rest random bytes."""
+    chance = random.Random(2)
+    tree = folder / "tree"
+    pictures = folder / "pictures"
+    drawn(pictures, 50)
+    jpegs = [path.read_bytes() for path in sorted(pictures.iterdir())]
+    known = []
+    for number in range(1000 if QUICK else 5000):
+        place = tree / f"{number % 50}"
+        place.mkdir(parents=True, exist_ok=True)
+        data = jpegs[number % len(jpegs)] + str(number).encode() if number % 5 == 0 else chance.randbytes(chance.randint(1000, 460_000))
+        (place / str(number)).write_bytes(data)
+        if number % 100 == 0:
+            known.append(hashlib.sha256(data).hexdigest())
+    while len(known) < 100_000:
+        known.append(chance.randbytes(32).hex())
+    (folder / "known.sha256").write_text("".join(f"{digest}  k{number}\n" for number, digest in enumerate(known)))
+    for name, columns in (("known.hashdeep", "md5,sha256"), ("known.hashdeep-sha256", "sha256")):
+        md5 = [digest[:32] + "," if "md5" in columns else "" for digest in known]
+        (folder / name).write_text(f"%%%% HASHDEEP-1.0\n%%%% size,{columns},filename\n" + "".join(f"1,{md5[number]}{digest},k{number}\n" for number, digest in enumerate(known)))
+    return tree
+
+
+def mixed_scan(folder):
+    tree = mixed_tree(folder)
+    amount = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) / 1e6
+    seconds([MUHAFIZ, "list", "import", "--name", "known", folder / "known.sha256"])
+    if not has("hashdeep"):
+        return
+    hashdeep = lambda: seconds(["hashdeep", "-r", "-m", "-k", folder / "known.hashdeep", tree])
+    only_sha256 = lambda: seconds(["hashdeep", "-r", "-c", "sha256", "-m", "-k", folder / "known.hashdeep-sha256", tree])
+    digests = lambda: seconds([MUHAFIZ, "scan", "--no-perceptual", tree])
+    compare("scan of 5,000 mixed files, 100 k known, digests only", digests, hashdeep, "hashdeep -r -m", 6.0, "MB/s", amount)
+    compare("the same, against SHA-256 alone", digests, only_sha256, "hashdeep -r -m -c sha256", 4.0, "MB/s", amount)
+    compare("the same with PDQ of every picture", lambda: seconds([MUHAFIZ, "scan", tree], (1, 4)), hashdeep, "hashdeep -r -m", 1.0, "MB/s", amount)
+
+
+def pdq_pixels():
+    try:
+        import numpy as np
+        import pdqhash
+    except ImportError as error:
+        return print(f"left out: PDQ from pixels ({error})")
+    pixels = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+
+    def rival():
+        begun = time.perf_counter()
+        for _ in range(20):
+            pdqhash.compute(pixels)
+        return (time.perf_counter() - begun) / 20
+
+    def ours():
+        lines = subprocess.run([MUHAFIZ, "bench", "--format", "ndjson", "--seconds", "0.3", "--digests", "1000", "--pdq", "1000"],
+                               stdout=subprocess.PIPE, env=ENVIRONMENT, check=True).stdout.splitlines()
+        figures = {row["work"]: row["figure"] for row in map(json.loads, lines)}
+        return 1 / next(figure for work, figure in figures.items() if "512" in work)
+
+    compare("PDQ from 512 x 512 pixels, ours with all eight turned forms", ours, rival, "PyPI pdqhash", 10.0, "images/s", 1)
+
+
+def jpeg_files(folder):
+    try:
+        import cv2
+        import numpy  # noqa: F401
+        import pdqhash
+    except ImportError as error:
+        return print(f"left out: JPEG files to PDQ ({error})")
+    cv2.setNumThreads(1)
+    source = PHOTOS
+    if not source.is_dir():
+        source = folder / "photos"
+        drawn(source, 150)
+    many = folder / "many"
+    many.mkdir()
+    files = []
+    for path in sorted(source.glob("*.jpg")):
+        for copy in range(2 if QUICK else 4):
+            files.append(many / f"{copy}-{path.name}")
+            shutil.copyfile(path, files[-1])
+
+    def rival():
+        begun = time.perf_counter()
+        for file in files:
+            pdqhash.compute(cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB))
+        return time.perf_counter() - begun
+
+    for jobs in (OURS, 1):
+        compare(f"JPEG files up to 640 px to PDQ and SHA-256, {jobs} worker{'s' * (jobs > 1)}",
+                lambda: seconds([MUHAFIZ, "hash", "--digests", "sha256", "--jobs", jobs, many], (0, 3)),
+                rival, "pdqhash + OpenCV, one thread", 5.0 if jobs > 1 else 2.5, "images/s", len(files))
+    if (PEERS / "pdq_images.py").is_file() and source == PHOTOS:
+        subprocess.run([sys.executable, PEERS / "pdq_images.py", source], check=False)
+
+
+if __name__ == "__main__":
+    if not MUHAFIZ.is_file():
+        sys.exit("build first: swift build -c release, or run ./dev bench")
+    with tempfile.TemporaryDirectory(prefix="muhafiz-bench-") as scratch:
+        folder = pathlib.Path(scratch)
+        ENVIRONMENT = os.environ | {"MUHAFIZ_HOME": str(folder / "home")}
+        print(f"{OURS} processors; medians of {ROUNDS} alternating rounds after one to warm up")
+        print(f"{'WORK':<58} {'OURS':>10} {'RIVAL':>10} {'':<9} {'RATIO':>8}")
+        digest_pass(folder)
+        mixed_scan(folder)
+        pdq_pixels()
+        jpeg_files(folder)
