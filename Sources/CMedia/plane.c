@@ -1,86 +1,130 @@
 #include "plane.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-int cm_refuse(cm_picture *picture, int status, const char *message) {
-  size_t length = 0;
-  for (; message[length] && length + 1 < sizeof picture->message; length++) {
-    char character = message[length];
-    picture->message[length] = character >= ' ' && character <= '~' ? character : '?';
+void media_fail(media_result *result, int status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(result->reason, sizeof result->reason, format, arguments);
+  va_end(arguments);
+  for (char *c = result->reason; *c; c++) {
+    if (*c < 0x20 || *c > 0x7e) *c = '?';
   }
-  picture->message[length] = 0;
-  return status;
+  result->status = status;
 }
 
-int cm_begin(cm_picture *picture, uint32_t width, uint32_t height, uint32_t sample_size, unsigned orientation) {
-  uint64_t pixels = (uint64_t)width * height;
-  if (pixels == 0) return cm_refuse(picture, CM_BROKEN, "picture without pixels");
-  if (pixels > picture->most_pixels) {
-    char message[120];
-    snprintf(message, sizeof message, "limit: %llu pixels, at most %llu", (unsigned long long)pixels,
-             (unsigned long long)picture->most_pixels);
-    return cm_refuse(picture, CM_LIMIT, message);
+int media_check_size(const media_request *request, media_result *result, uint64_t width, uint64_t height) {
+  if (width == 0 || height == 0 || width > INT32_MAX || height > INT32_MAX) {
+    media_fail(result, MEDIA_BROKEN, "size is %llu x %llu", (unsigned long long)width, (unsigned long long)height);
+    return -1;
   }
-  picture->source_width = width;
-  picture->source_height = height;
-  picture->orientation = orientation >= 2 && orientation <= 8 ? orientation : 1;
-  int turned = picture->orientation >= 5;
-  picture->width = turned ? height : width;
-  picture->height = turned ? width : height;
-  picture->sample_size = sample_size;
-  picture->samples = picture->allocate(picture->context, (size_t)pixels * sample_size);
-  return picture->samples ? CM_DECODED : cm_refuse(picture, CM_LIMIT, "limit: no memory for the picture");
+  if (width * height > request->most_pixels) {
+    media_fail(
+      result, MEDIA_LIMIT, "limit: %llu pixels, at most %llu", (unsigned long long)(width * height),
+      (unsigned long long)request->most_pixels);
+    return -1;
+  }
+  return 0;
 }
 
-/// Where the first pixel of source row `y` goes, and how far apart its pixels are there, in samples.
-static int64_t place(const cm_picture *picture, uint32_t y, int64_t *step) {
-  int64_t w = picture->source_width, h = picture->source_height, row = y;
-  switch (picture->orientation) {
-    case 2: *step = -1; return row * w + w - 1;            // mirrored left to right
-    case 3: *step = -1; return (h - 1 - row) * w + w - 1;  // turned by half
-    case 4: *step = 1; return (h - 1 - row) * w;           // mirrored top to bottom
-    case 5: *step = h; return row;                         // transposed
-    case 6: *step = h; return h - 1 - row;                 // turned right
-    case 7: *step = -h; return (w - 1) * h + h - 1 - row;  // transposed along the other diagonal
-    case 8: *step = -h; return (w - 1) * h + row;          // turned left
-    default: *step = 1; return row * w;
+int media_plane_open(
+  media_plane *plane, const media_request *request, media_result *result, uint32_t width, uint32_t height,
+  int orientation, int is_float
+) {
+  size_t sample_size = is_float ? sizeof(float) : 1;
+  *plane = (media_plane){
+    .samples = request->samples, .sample_size = sample_size, .width = width, .height = height,
+    .orientation = orientation,
+  };
+  if (media_check_size(request, result, width, height)) return -1;
+  if ((uint64_t)width * height > request->capacity / sample_size) {
+    media_fail(
+      result, MEDIA_LIMIT, "limit: %llu bytes of output, at most %llu",
+      (unsigned long long)width * height * sample_size, (unsigned long long)request->capacity);
+    return -1;
+  }
+  if (orientation != 1 && orientation != 4) {
+    plane->band = malloc((size_t)PLANE_BAND_ROWS * width * sample_size);
+    if (!plane->band) {
+      media_fail(result, MEDIA_MEMORY, "out of memory");
+      return -1;
+    }
+  }
+  int lies = orientation >= 5;
+  result->width = lies ? height : width;
+  result->height = lies ? width : height;
+  if (result->picture_width == 0) {
+    result->picture_width = result->width;
+    result->picture_height = result->height;
+  }
+  result->is_float = is_float;
+  return 0;
+}
+
+void media_plane_close(media_plane *plane) {
+  free(plane->band);
+  plane->band = NULL;
+}
+
+void *media_plane_row(media_plane *plane) {
+  size_t row_size = (size_t)plane->width * plane->sample_size;
+  if (plane->band) return plane->band + plane->band_rows * row_size;
+  uint32_t row = plane->orientation == 4 ? plane->height - 1 - plane->row : plane->row;
+  return plane->samples + row * row_size;
+}
+
+// Stored sample (x, y) belongs at `first + x * step_x + y * step_y` of the upright plane.
+// Source: EXIF 2.32, tag 0x0112: where the 0th row and the 0th column of the stored picture are.
+static void steps(const media_plane *plane, ptrdiff_t *first, ptrdiff_t *step_x, ptrdiff_t *step_y) {
+  ptrdiff_t w = plane->width, h = plane->height;
+  switch (plane->orientation) {
+  case 2: *first = w - 1; *step_x = -1; *step_y = w; break;
+  case 3: *first = w * h - 1; *step_x = -1; *step_y = -w; break;
+  case 5: *first = 0; *step_x = h; *step_y = 1; break;
+  case 6: *first = h - 1; *step_x = h; *step_y = -1; break;
+  case 7: *first = w * h - 1; *step_x = -h; *step_y = -1; break;
+  case 8: *first = (w - 1) * h; *step_x = -h; *step_y = 1; break;
+  default: *first = 0; *step_x = 1; *step_y = w; break;
   }
 }
 
-void cm_put_gray(cm_picture *picture, uint32_t y, const uint8_t *row) {
-  int64_t step;
-  uint8_t *target = (uint8_t *)picture->samples + place(picture, y, &step);
-  if (step == 1) {
-    memcpy(target, row, picture->source_width);
-    return;
+#define PLACE_BAND(type)                                                                        \
+  do {                                                                                          \
+    type *to = (type *)(void *)plane->samples + first + (ptrdiff_t)first_row * step_y;          \
+    const type *from = (const type *)(const void *)plane->band;                                 \
+    for (ptrdiff_t x = 0; x < plane->width; x++) {                                              \
+      for (ptrdiff_t y = 0; y < plane->band_rows; y++) {                                        \
+        to[x * step_x + y * step_y] = from[y * plane->width + x];                               \
+      }                                                                                         \
+    }                                                                                           \
+  } while (0)
+
+void media_plane_row_done(media_plane *plane) {
+  plane->row += 1;
+  if (!plane->band) return;
+  plane->band_rows += 1;
+  if (plane->band_rows < PLANE_BAND_ROWS && plane->row < plane->height) return;
+  ptrdiff_t first, step_x, step_y;
+  steps(plane, &first, &step_x, &step_y);
+  uint32_t first_row = plane->row - plane->band_rows;
+  if (plane->sample_size == 1) {
+    PLACE_BAND(uint8_t);
+  } else {
+    PLACE_BAND(float);
   }
-  for (uint32_t x = 0; x < picture->source_width; x++, target += step) *target = row[x];
+  plane->band_rows = 0;
 }
 
-void cm_put_rgb(cm_picture *picture, uint32_t y, const uint8_t *row, unsigned bytes) {
-#pragma STDC FP_CONTRACT OFF  // A fused multiply-add would round once less than the reference.
-  int64_t step;
-  float *target = (float *)picture->samples + place(picture, y, &step);
-  for (uint32_t x = 0; x < picture->source_width; x++, row += bytes) {
-    target[x * step] = (float)(0.299 * row[0] + 0.587 * row[1] + 0.114 * row[2]);
+void media_luma(
+  float *luma, const uint8_t *pixels, uint32_t count, size_t stride, size_t red, size_t green, size_t blue
+) {
+// The reference sums in double from left to right and rounds once: a fused multiply-add would round differently.
+#pragma STDC FP_CONTRACT OFF
+  for (uint32_t i = 0; i < count; i++) {
+    const uint8_t *pixel = pixels + i * stride;
+    luma[i] = (float)(0.299 * (double)pixel[red] + 0.587 * (double)pixel[green] + 0.114 * (double)pixel[blue]);
   }
-}
-
-unsigned cm_exif_orientation(const uint8_t *bytes, size_t size) {
-  if (size < 8) return 1;
-  int little;
-  if (memcmp(bytes, "II*\0", 4) == 0) little = 1;
-  else if (memcmp(bytes, "MM\0*", 4) == 0) little = 0;
-  else return 1;
-#define SHORT(at) (little ? (unsigned)(bytes[at] | bytes[(at) + 1] << 8) : (unsigned)(bytes[at] << 8 | bytes[(at) + 1]))
-  size_t directory = little ? SHORT(4) | (size_t)SHORT(6) << 16 : (size_t)SHORT(4) << 16 | SHORT(6);
-  if (directory > size - 2) return 1;
-  unsigned count = SHORT(directory);
-  for (size_t entry = directory + 2; count > 0 && entry + 12 <= size; entry += 12, count--) {
-    // Tag 0x0112, one SHORT, in the entry itself.
-    if (SHORT(entry) == 0x0112) return SHORT(entry + 2) == 3 && SHORT(entry + 8) <= 8 ? SHORT(entry + 8) : 1;
-  }
-#undef SHORT
-  return 1;
 }

@@ -1,66 +1,107 @@
 #include <stdlib.h>
+#include <string.h>
+
 #include <webp/decode.h>
 #include <webp/demux.h>
 
 #include "plane.h"
 
-static unsigned orientation(const WebPData *data) {
-  unsigned result = 1;
-  WebPDemuxer *demuxer = WebPDemux(data);
+static void fail(media_result *result, VP8StatusCode status) {
+  switch (status) {
+  case VP8_STATUS_OUT_OF_MEMORY: media_fail(result, MEDIA_MEMORY, "out of memory"); break;
+  case VP8_STATUS_SUSPENDED:
+  case VP8_STATUS_NOT_ENOUGH_DATA: media_fail(result, MEDIA_BROKEN, "premature end of data"); break;
+  case VP8_STATUS_UNSUPPORTED_FEATURE: media_fail(result, MEDIA_UNSUPPORTED, "webp: unsupported feature"); break;
+  default: media_fail(result, MEDIA_BROKEN, "webp: bitstream error (%d)", (int)status); break;
+  }
+}
+
+// The first frame within its canvas; a still picture fills it. Outside the frame the canvas is clear, so black.
+typedef struct {
+  WebPData frame;
+  uint32_t canvas_width, canvas_height, x, y;
+  int orientation;
+} place;
+
+static void find_frame(WebPDemuxer *demuxer, place *p) {
+  WebPIterator frame;
+  if (WebPDemuxGetFrame(demuxer, 1, &frame)) {
+    p->frame = frame.fragment;
+    p->canvas_width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH);
+    p->canvas_height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
+    p->x = (uint32_t)frame.x_offset;
+    p->y = (uint32_t)frame.y_offset;
+    WebPDemuxReleaseIterator(&frame);
+  }
   WebPChunkIterator chunk;
-  if (demuxer && WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
-    const uint8_t *exif = chunk.chunk.bytes;
-    size_t size = chunk.chunk.size;
-    // Some writers keep JPEG's six bytes before the TIFF header.
-    if (size > 6 && exif[0] == 'E') exif += 6, size -= 6;
-    result = cm_exif_orientation(exif, size);
+  if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
+    p->orientation = media_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
     WebPDemuxReleaseChunkIterator(&chunk);
   }
+}
+
+static void decode(const media_request *request, media_result *result, const place *p, media_plane *plane) {
+  WebPDecoderConfig config;
+  if (!WebPInitDecoderConfig(&config)) {
+    media_fail(result, MEDIA_UNSUPPORTED, "webp: library version");
+    return;
+  }
+  VP8StatusCode status = WebPGetFeatures(p->frame.bytes, p->frame.size, &config.input);
+  if (status != VP8_STATUS_OK) {
+    fail(result, status);
+    return;
+  }
+  uint32_t width = (uint32_t)config.input.width, height = (uint32_t)config.input.height;
+  uint32_t canvas_width = p->canvas_width ? p->canvas_width : width;
+  uint32_t canvas_height = p->canvas_height ? p->canvas_height : height;
+  if (media_check_size(request, result, canvas_width, canvas_height)) return;
+  if ((uint64_t)p->x + width > canvas_width || (uint64_t)p->y + height > canvas_height) {
+    media_fail(result, MEDIA_BROKEN, "webp: the first frame does not fit its canvas");
+    return;
+  }
+  if (media_plane_open(plane, request, result, canvas_width, canvas_height, p->orientation, 1)) return;
+
+  // The library wants room for all pixels. Without turning, they wait at the end of the plane (3 bytes against 4) and
+  // become luma from front to back: a sample never reaches the pixels after it.
+  size_t row_size = (size_t)width * 3;
+  int fills = width == canvas_width && height == canvas_height;
+  uint8_t *made = NULL, *pixels = (uint8_t *)request->samples + (size_t)width * height;
+  if (!fills || p->orientation != 1) pixels = made = malloc(row_size * height);
+  if (!pixels) {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+    return;
+  }
+  config.output.colorspace = MODE_RGB;
+  config.output.is_external_memory = 1;
+  config.output.u.RGBA.rgba = pixels;
+  config.output.u.RGBA.stride = (int)row_size;
+  config.output.u.RGBA.size = row_size * height;
+  status = WebPDecode(p->frame.bytes, p->frame.size, &config);
+  if (status != VP8_STATUS_OK) {
+    fail(result, status);
+  } else {
+    for (uint32_t y = 0; y < canvas_height; y++) {
+      float *samples = media_plane_row(plane);
+      if (!fills) memset(samples, 0, canvas_width * sizeof(float));
+      if (y >= p->y && y - p->y < height) {
+        media_luma(samples + p->x, pixels + (y - p->y) * row_size, width, 3, 0, 1, 2);
+      }
+      media_plane_row_done(plane);
+    }
+  }
+  WebPFreeDecBuffer(&config.output);
+  free(made);
+}
+
+void media_decode_webp(const media_request *request, media_result *result) {
+  *result = (media_result){0};
+  place p = {.frame = {request->bytes, request->count}, .orientation = 1};
+  WebPData file = {request->bytes, request->count};
+  media_plane plane = {0};
+  // The demuxer is stricter about the container than the decoder: what it refuses, the decoder still may read.
+  WebPDemuxer *demuxer = WebPDemux(&file);
+  if (demuxer) find_frame(demuxer, &p);
+  decode(request, result, &p, &plane);
+  media_plane_close(&plane);
   WebPDemuxDelete(demuxer);
-  return result;
-}
-
-static void put_all(cm_picture *picture, const uint8_t *pixels, unsigned step) {
-  for (uint32_t y = 0; y < picture->source_height; y++) {
-    cm_put_rgb(picture, y, pixels + (size_t)y * picture->source_width * step, step);
-  }
-}
-
-/// The first frame as it is shown: on the canvas.
-static int decode_animation(const WebPData *data, cm_picture *picture) {
-  WebPAnimDecoderOptions options;
-  if (!WebPAnimDecoderOptionsInit(&options)) return cm_refuse(picture, CM_UNSUPPORTED, "libwebp of another version");
-  options.color_mode = MODE_RGBA;
-  WebPAnimDecoder *decoder = WebPAnimDecoderNew(data, &options);
-  if (!decoder) return cm_refuse(picture, CM_BROKEN, "the animation cannot be read");
-  uint8_t *canvas;
-  int timestamp;
-  if (!WebPAnimDecoderGetNext(decoder, &canvas, &timestamp)) {
-    WebPAnimDecoderDelete(decoder);
-    return cm_refuse(picture, CM_BROKEN, "the first frame cannot be decoded");
-  }
-  put_all(picture, canvas, 4);
-  WebPAnimDecoderDelete(decoder);
-  return CM_DECODED;
-}
-
-int cm_decode_webp(const uint8_t *bytes, size_t size, cm_picture *picture) {
-  WebPBitstreamFeatures features;
-  VP8StatusCode header = WebPGetFeatures(bytes, size, &features);
-  if (header != VP8_STATUS_OK) {
-    return cm_refuse(picture, CM_BROKEN, header == VP8_STATUS_NOT_ENOUGH_DATA
-                                             ? "truncated: the data ends before the picture"
-                                             : "the header cannot be read");
-  }
-  WebPData data = {bytes, size};
-  int status = cm_begin(picture, (uint32_t)features.width, (uint32_t)features.height, 4, orientation(&data));
-  if (status != CM_DECODED) return status;
-  if (features.has_animation) return decode_animation(&data, picture);
-  size_t stride = (size_t)features.width * 3;
-  uint8_t *pixels = malloc(stride * (size_t)features.height);
-  if (!pixels) return cm_refuse(picture, CM_LIMIT, "limit: no memory for the picture");
-  if (WebPDecodeRGBInto(bytes, size, pixels, stride * (size_t)features.height, (int)stride)) put_all(picture, pixels, 3);
-  else status = cm_refuse(picture, CM_BROKEN, "the picture cannot be decoded, or ends too early");
-  free(pixels);
-  return status;
 }

@@ -4,48 +4,130 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-int cs_spawn(const char *program, int socket, int input, int output, pid_t *pid) {
-  const int given[3] = {socket, input, output};
-  int moved[3] = {-1, -1, -1};
-  posix_spawn_file_actions_t actions;
-  int error = posix_spawn_file_actions_init(&actions);
-  if (error) return error;
-  for (int i = 0; i < 3 && !error; i++) {
-    // Out of the way first: a given descriptor may be one of the numbers that another is to have.
-    moved[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 64);
-    error = moved[i] < 0 ? errno : posix_spawn_file_actions_adddup2(&actions, moved[i], CS_SOCKET + i);
+int sandbox_make_memory(size_t size) {
+  int descriptor = memfd_create("muhafiz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -1;
+  if (ftruncate(descriptor, (off_t)size) == 0
+    && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) return descriptor;
+  int error = errno;
+  close(descriptor);
+  errno = error;
+  return -1;
+}
+
+int sandbox_release_memory(int descriptor, size_t from, size_t to) {
+  return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from));
+}
+
+int sandbox_make_sockets(int pair[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair); }
+
+typedef struct {
+  const char *path;
+  char *const *arguments;
+  int inherited[3];
+  pid_t process;
+  int error;
+  int done;
+} job;
+
+static int add_actions(posix_spawn_file_actions_t *actions, const int above[3]) {
+  int error = 0;
+  for (int fd = 0; fd < 3 && !error; fd++) {
+    error = posix_spawn_file_actions_addopen(actions, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
   }
-  for (int stream = 0; stream < 3 && !error; stream++) {
-    error = posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
-  }
-  if (!error) error = posix_spawn_file_actions_addclosefrom_np(&actions, CS_OUTPUT + 1);
-  // Swift's crash handler would run inside the sandbox and hide the signal that really ended the worker.
-  char *const environment[] = {"SWIFT_BACKTRACE=enable=no", NULL};
-  char *const arguments[] = {(char *)program, NULL};
-  if (!error) error = posix_spawn(pid, program, &actions, NULL, arguments, environment);
-  for (int i = 0; i < 3; i++) {
-    if (moved[i] >= 0) close(moved[i]);
-  }
-  posix_spawn_file_actions_destroy(&actions);
+  for (int i = 0; i < 3 && !error; i++) error = posix_spawn_file_actions_adddup2(actions, above[i], SANDBOX_SOCKET + i);
+  if (!error) error = posix_spawn_file_actions_addclosefrom_np(actions, SANDBOX_OUTPUT + 1);
+  if (!error) error = posix_spawn_file_actions_addchdir_np(actions, "/");
   return error;
 }
 
-int cs_memory_file(const char *name, uint64_t size) {
-  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (descriptor < 0) return -1;
-  if (ftruncate(descriptor, (off_t)size) != 0 || fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
-    int error = errno;
-    close(descriptor);
-    errno = error;
-    return -1;
-  }
-  return descriptor;
+static int set_attributes(posix_spawnattr_t *attributes) {
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  int error = posix_spawnattr_setsigmask(attributes, &none);
+  if (!error) error = posix_spawnattr_setsigdefault(attributes, &all);
+  // A session of its own: Ctrl-C on the terminal is for the parent to handle.
+  short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID;
+  return error ? error : posix_spawnattr_setflags(attributes, flags);
 }
 
-int cs_release_memory(int descriptor, uint64_t size) {
-  return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 ? 0 : errno;
+static int spawn(job *j) {
+  static char *const environment[] = {"SWIFT_BACKTRACE=enable=no", NULL};
+  // Copies above every fixed place, so that no dup2 overwrites what a later one needs.
+  int above[3] = {-1, -1, -1}, error = 0;
+  for (int i = 0; i < 3 && !error; i++) {
+    above[i] = fcntl(j->inherited[i], F_DUPFD_CLOEXEC, SANDBOX_OUTPUT + 1);
+    if (above[i] < 0) error = errno;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  if (!error) error = add_actions(&actions, above);
+  if (!error) error = set_attributes(&attributes);
+  if (!error) error = posix_spawn(&j->process, j->path, &actions, &attributes, j->arguments, environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  for (int i = 0; i < 3; i++) {
+    if (above[i] >= 0) close(above[i]);
+  }
+  return error;
+}
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;  // one caller at a time
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  // guards `pending` and what it points to
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static job *pending;
+
+static void *spawn_forever(void *unused) {
+  pthread_mutex_lock(&lock);
+  for (;;) {
+    while (!pending) pthread_cond_wait(&changed, &lock);
+    pending->error = spawn(pending);
+    pending->done = 1;
+    pending = NULL;
+    pthread_cond_broadcast(&changed);
+  }
+  return unused;
+}
+
+static int start_thread(void) {
+  static int is_running = 0;  // guarded by `turn`
+  if (is_running) return 0;
+  // Signals are for the program's own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, spawn_forever, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (error) return error;
+  pthread_detach(thread);
+  is_running = 1;
+  return 0;
+}
+
+int sandbox_spawn(const char *path, char *const arguments[], int socket, int input, int output, pid_t *process) {
+  job j = {.path = path, .arguments = arguments, .inherited = {socket, input, output}};
+  pthread_mutex_lock(&turn);
+  int error = start_thread();
+  if (!error) {
+    pthread_mutex_lock(&lock);
+    pending = &j;
+    pthread_cond_broadcast(&changed);
+    while (!j.done) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+    error = j.error;
+    *process = j.process;
+  }
+  pthread_mutex_unlock(&turn);
+  return error;
 }

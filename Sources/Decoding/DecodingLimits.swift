@@ -1,60 +1,44 @@
-/// How much one picture may cost. A limit that is hit is named in the result.
+/// What one picture may cost. Whichever limit it meets is the reason in its answer.
 public struct DecodingLimits: Sendable, Equatable {
-  /// Width × height of the encoded picture. The default lets the largest cameras through.
+  /// Pixels of the picture as its header claims them, checked before anything is allocated. Default 2²⁸.
   public var pixels = 1 << 28
 
-  /// Length of the encoded picture.
-  public var bytes = 1 << 28
+  /// Bytes of the file. Default 256 MiB.
+  public var inputInBytes = 256 << 20
 
-  /// Time for one picture, by the clock.
-  public var seconds = 10
+  /// Time on the wall for one picture, then its worker is killed. Default 10 s.
+  public var time: Duration = .seconds(10)
 
-  /// Address space of a decoder: must hold four bytes for each of ``pixels``, and as many again while one is interlaced.
-  public var memory = 3 << 30
+  /// Address space of a worker: libraries, the input, the plane at four bytes a pixel, and what the decoders allocate.
+  /// Default 2 GiB, which leaves about 600 MiB for the last; a progressive JPEG takes 3 to 6 bytes a pixel of it.
+  public var workerMemoryInBytes = 2 << 30
 
-  /// A JPEG may be decoded at half, a quarter or an eighth of its size while both sides keep this many pixels: 0 for never.
-  ///
-  /// libjpeg then leaves out most of the inverse transform, and averages as PDQ's own filter would next.
-  public var leastSide = 1024
+  /// Pictures after which a worker is replaced, so that one that was taken over does not answer for the rest of a scan.
+  /// Default 1000; a start takes some 25 ms.
+  public var picturesPerWorker = 1000
 
+  /// JPEG only: shrink to an eighth, a quarter or half while decoding, as far as both sides keep this many pixels;
+  /// 0, the default, decodes at full size. Saves memory and hashing; of the decoding itself hardly a fifth.
+  public var smallestSideInPixels = 0
+
+  /// The defaults named at each limit.
   public init() {}
-}
 
-/// Why a picture has no luma plane. An answer about the picture, not a failure of the program.
-public struct DecodingError: Error, Equatable, Sendable, CustomStringConvertible {
-  public enum Code: Sendable {
-    /// No decoder for this kind of content.
-    case unsupported
-    /// The data is not a whole picture.
-    case broken
-    /// More than ``DecodingLimits`` allows.
-    case limit
-    /// The decoder died on it.
-    case crashed
-    /// The decoder was stopped after ``DecodingLimits/seconds``.
-    case timedOut
+  /// Size of a plane of ``pixels`` colour samples.
+  var outputInBytes: Int { pixels * MemoryLayout<Float>.size }
+
+  /// - Throws: ``DecodingError/Code/limitsDisagree`` where a worker could not even hold its input and output.
+  func check() throws(DecodingError) {
+    let most = 1 << 32  // pixels and bytes; keeps every sum below within Int
+    guard (1...most).contains(pixels), (1...most).contains(inputInBytes), smallestSideInPixels >= 0,
+      smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1
+    else { throw DecodingError(.limitsDisagree, "a decoding limit is out of range") }
+    let needed = inputInBytes + outputInBytes + Self.librariesInBytes
+    guard workerMemoryInBytes >= needed else {
+      throw DecodingError(
+        .limitsDisagree, "decoding limits need \(needed) bytes of worker memory, \(workerMemoryInBytes) are allowed")
+    }
   }
 
-  public let code: Code
-  /// One line for the report, without control characters.
-  public let reason: String
-  public var description: String { reason }
-
-  public init(_ code: Code, _ reason: String) {
-    self.code = code
-    self.reason = reason
-  }
-
-  public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
-}
-
-/// No decoder can be had: nothing can be said about any picture.
-public struct DecoderFailure: Error, Sendable, CustomStringConvertible {
-  public let description: String
-  public let hint: String?
-
-  public init(_ description: String, hint: String? = nil) {
-    self.description = description
-    self.hint = hint
-  }
+  private static let librariesInBytes = 192 << 20  // measured: see the address space in /proc/PID/status of a worker
 }

@@ -1,62 +1,68 @@
 import CSandbox
 import Glibc
-import SystemPackage
 
-/// Memory that a decoder shares: a memory file that can grow and never shrink, so that no decoder can take away what
-/// this process has mapped.
+/// Memory of fixed size that the parent and one worker both map; pages exist only where they were written.
+///
+/// The parent writes through the descriptor and reads through its map: a full machine then answers a
+/// write with an error, where a store would end the process.
 final class SharedMemory {
-  let descriptor: Int32
-  private(set) var size: Int
-  private var start: UnsafeMutableRawPointer
+  let descriptor: CInt
+  let sizeInBytes: Int
+  /// Pages before this offset are kept between pictures.
+  private static let keptInBytes = 16 << 20
+  private var map: UnsafeRawBufferPointer?
+  private(set) var usedInBytes = 0
 
-  /// - Parameter size: Bytes to begin with. They take up memory only once they are written.
-  init(name: String, size: Int) throws {
-    descriptor = cs_memory_file(name, UInt64(size))
-    guard descriptor >= 0 else {
-      throw DecoderFailure("cannot make shared memory for the decoder: \(Errno(rawValue: errno))")
-    }
-    self.size = size
-    guard let start = Self.map(descriptor, size) else {
-      let error = Errno(rawValue: errno)
-      close(descriptor)
-      throw DecoderFailure("cannot map shared memory for the decoder: \(error)")
-    }
-    self.start = start
+  init(sizeInBytes: Int) throws(DecodingError) {
+    descriptor = sandbox_make_memory(sizeInBytes)
+    self.sizeInBytes = sizeInBytes
+    if descriptor < 0 { throw DecodingError(.memory, "cannot make shared memory: \(describe(errno))") }
   }
 
   deinit {
-    munmap(start, size)
+    if let map { munmap(UnsafeMutableRawPointer(mutating: map.baseAddress), map.count) }
     close(descriptor)
   }
 
-  /// Makes room for `count` bytes.
-  func reserve(_ count: Int) throws {
-    if count <= size { return }
-    let larger = max(count, size * 2)
-    guard ftruncate(descriptor, larger) == 0, let moved = Self.map(descriptor, larger) else {
-      throw DecoderFailure("cannot enlarge the decoder's memory to \(larger) bytes: \(Errno(rawValue: errno))")
+  /// Copies bytes to `offset`.
+  ///
+  /// - Precondition: They lie within the memory.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DecodingError) {
+    precondition(offset >= 0 && bytes.count <= sizeInBytes - offset, "write outside of shared memory")
+    var done = 0
+    while done < bytes.count {
+      let count = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw DecodingError(.memory, "cannot fill shared memory: \(describe(errno))") }
+      done += count
     }
-    munmap(start, size)
-    start = moved
-    size = larger
+    used(offset + bytes.count)
   }
 
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-    if let source = bytes.baseAddress { (start + offset).copyMemory(from: source, byteCount: bytes.count) }
+  /// The first `count` bytes, valid as long as this object.
+  func view(_ count: Int) throws(DecodingError) -> UnsafeRawBufferPointer {
+    precondition(count <= sizeInBytes, "view outside of shared memory")
+    if map == nil {
+      guard let start = mmap(nil, sizeInBytes, PROT_READ, MAP_SHARED, descriptor, 0), start != MAP_FAILED else {
+        throw DecodingError(.memory, "cannot map shared memory: \(describe(errno))")
+      }
+      map = UnsafeRawBufferPointer(start: start, count: sizeInBytes)
+    }
+    used(count)
+    return UnsafeRawBufferPointer(rebasing: map![..<count])
   }
 
-  /// The first bytes. The decoder can still change them: read each once, or do not mind.
-  func bytes(_ count: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+  /// Notes that pages before `end` may exist.
+  func used(_ end: Int) { usedInBytes = max(usedInBytes, end) }
 
-  /// Gives back the memory of a large picture, so that one does not stay resident for the rest of a scan.
-  func release(usedSize: Int) {
-    // Failing costs memory and nothing else; it cannot fail on a memory file of ours.
-    if usedSize > Wire.keptMapped { _ = cs_release_memory(descriptor, UInt64(size)) }
-  }
-
-  private static func map(_ descriptor: Int32, _ size: Int) -> UnsafeMutableRawPointer? {
-    let flags = MAP_SHARED | Int32(MAP_NORESERVE)
-    guard let start = mmap(nil, size, PROT_READ | PROT_WRITE, flags, descriptor, 0), start != MAP_FAILED else { return nil }
-    return start
+  /// Gives back the pages behind the first few megabytes, after a big picture.
+  func release() throws(DecodingError) {
+    defer { usedInBytes = 0 }
+    guard usedInBytes > Self.keptInBytes else { return }
+    guard sandbox_release_memory(descriptor, Self.keptInBytes, usedInBytes) == 0 else {
+      throw DecodingError(.memory, "cannot release shared memory: \(describe(errno))")
+    }
   }
 }
+
+func describe(_ error: CInt) -> String { String(cString: strerror(error)) }

@@ -1,87 +1,177 @@
-// What muhafiz and its decoder say to each other, over a socket that keeps messages apart. Pictures and planes do not go
-// through it: they are in two memory files that both have mapped. Both sides are of one build, so numbers are in the
-// machine's own byte order; the version guards against a decoder left over from another build.
-
-/// Sizes that both sides agree on.
-package enum Wire {
-  package static let version: UInt32 = 1
-
-  /// Bytes of each memory file that the decoder keeps mapped; what is larger is mapped for one request.
-  package static let keptMapped = 16 << 20
+/// What is said between a pool and its workers.
+///
+/// A worker is started with three descriptors: 3, one end of a packet socket (`SOCK_SEQPACKET`); 4, memory that the
+/// parent fills with a file's bytes; 5, memory that the worker fills with the plane. Its arguments are the address
+/// space that it may use in bytes and the parent's process id, both decimal. The sizes of both memories are those of
+/// their files, never change, and are its limits: the input holds ``paddingInBytes`` more than the largest file, the
+/// output exactly the largest plane.
+///
+/// The worker maps both, closes 4 and 5, locks itself in and says hello. Then each request gets one reply. Every
+/// packet has its fixed size; integers are little-endian. A packet that breaks these rules ends the worker.
+///
+/// ```
+/// hello    OFFSET  SIZE  MEANING
+///               0     4  "mfzH"
+///               4     4  1: the seccomp filter is in force
+///               8     4  Landlock ABI, 0: there is none
+///              12     4  system calls that the filter allows
+///
+/// request  OFFSET  SIZE  MEANING
+///               0     4  "mfzQ"
+///               4     4  format: 1 JPEG, 2 PNG, 3 WebP, 4 GIF, 5 BMP
+///               8     8  bytes in the input
+///              16     8  pixels at most
+///              24     4  smallest side wanted in pixels, 0: full size
+///              28     4  0
+///
+/// reply    OFFSET  SIZE  MEANING
+///               0     4  "mfzR"
+///               4     4  0 decoded, 1 unsupported, 2 broken, 3 limit, 4 out of memory
+///               8     4  samples: 0 bytes, 1 floats (IEEE 754, the machine's order)
+///              12     4  width of the plane, upright
+///              16     4  height of the plane
+///              20     4  width of the picture at full size, upright
+///              24     4  height of the picture
+///              28     4  0
+///              32   200  reason, printable ASCII, filled up with zeros; at least one
+/// ```
+package enum WireProtocol {
+  /// Zeros behind the input: decoders read ahead.
+  package static let paddingInBytes = 64
 }
 
-/// The decoder's first message: it is in its sandbox and ready.
-///
-///     OFFSET  SIZE  MEANING
-///     0       4     version of this protocol
-///     4       4     1 when the seccomp filter is on
-///     8       4     system calls that the filter lets through
-///     12      4     Landlock version in force, 0 for none
-package struct WireHello: BitwiseCopyable, Sendable {
-  package var version: UInt32 = Wire.version
-  package var seccomp: UInt32 = 0
-  package var systemCalls: UInt32 = 0
-  package var landlockABI: UInt32 = 0
+/// What a worker says first, locked in.
+package struct WorkerHello: Equatable, Sendable {
+  package static let sizeInBytes = 16
+  static let mark: UInt32 = 0x487a_666d  // "mfzH"
 
-  package init() {}
-}
+  package var isFiltered: Bool
+  package var landlockABI: UInt32
+  package var allowedSystemCalls: UInt32
 
-/// Asks for one picture, which lies at the beginning of the input file.
-///
-///     OFFSET  SIZE  MEANING
-///     0       4     decoder: 1 JPEG, 2 PNG, 3 WebP, 4 GIF, 5 BMP
-///     4       4     shortest side that a JPEG may be shrunk to while it is decoded, 0 for no shrinking
-///     8       8     bytes of the picture
-///     16      8     pixels at most
-///     24      8     bytes of the output file
-///     32      4     seconds until the decoder ends itself
-///     36      4     zero
-package struct WireRequest: BitwiseCopyable, Sendable {
-  package var decoder: UInt32
-  package var leastSide: UInt32
-  package var size: UInt64
-  package var mostPixels: UInt64
-  package var outputSize: UInt64
-  package var seconds: UInt32
-  private var reserved: UInt32 = 0
+  package init(isFiltered: Bool, landlockABI: UInt32, allowedSystemCalls: UInt32) {
+    self.isFiltered = isFiltered
+    self.landlockABI = landlockABI
+    self.allowedSystemCalls = allowedSystemCalls
+  }
 
-  package init(
-    decoder: UInt32, leastSide: UInt32, size: UInt64, mostPixels: UInt64, outputSize: UInt64, seconds: UInt32
-  ) {
-    self.decoder = decoder
-    self.leastSide = leastSide
-    self.size = size
-    self.mostPixels = mostPixels
-    self.outputSize = outputSize
-    self.seconds = seconds
+  package init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
+    isFiltered = packet.integer(at: 4) as UInt32 == 1
+    landlockABI = packet.integer(at: 8)
+    allowedSystemCalls = packet.integer(at: 12)
+  }
+
+  package func write(to packet: UnsafeMutableRawBufferPointer) {
+    packet.put(Self.mark, at: 0)
+    packet.put(UInt32(isFiltered ? 1 : 0), at: 4)
+    packet.put(landlockABI, at: 8)
+    packet.put(allowedSystemCalls, at: 12)
   }
 }
 
-/// Answers a request; the plane, if there is one, lies at the beginning of the output file.
-///
-///     OFFSET  SIZE  MEANING
-///     0       4     0 decoded, 1 broken, 2 limit, 3 unsupported
-///     4       4     width of the plane
-///     8       4     height
-///     12      4     bytes of a sample: 1 for 0…255, 4 for Float
-///     16      160   why not: ASCII, ended by a zero
-package struct WireReply: BitwiseCopyable, Sendable {
-  package typealias Words = (
-    UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64,
-    UInt64, UInt64, UInt64, UInt64, UInt64, UInt64
-  )
-  package var status: UInt32 = 0
+/// One picture to decode.
+package struct DecodeRequest: Equatable, Sendable {
+  package static let sizeInBytes = 32
+  static let mark: UInt32 = 0x517a_666d  // "mfzQ"
+
+  package enum Format: UInt32, Sendable {
+    case jpeg = 1
+    case png, webp, gif, bmp
+  }
+
+  package var format: Format
+  package var inputSize: UInt64
+  package var mostPixels: UInt64
+  package var smallestSide: UInt32
+
+  package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32) {
+    self.format = format
+    self.inputSize = inputSize
+    self.mostPixels = mostPixels
+    self.smallestSide = smallestSide
+  }
+
+  package init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark,
+      let format = Format(rawValue: packet.integer(at: 4))
+    else { return nil }
+    self.format = format
+    inputSize = packet.integer(at: 8)
+    mostPixels = packet.integer(at: 16)
+    smallestSide = packet.integer(at: 24)
+  }
+
+  package func write(to packet: UnsafeMutableRawBufferPointer) {
+    packet.put(Self.mark, at: 0)
+    packet.put(format.rawValue, at: 4)
+    packet.put(inputSize, at: 8)
+    packet.put(mostPixels, at: 16)
+    packet.put(smallestSide, at: 24)
+    packet.put(UInt32(0), at: 28)
+  }
+}
+
+/// What came of it. The parent believes none of it: a worker may have been taken over.
+package struct DecodeReply: Equatable, Sendable {
+  package static let sizeInBytes = 232
+  package static let reasonSizeInBytes = 200
+  static let mark: UInt32 = 0x527a_666d  // "mfzR"
+
+  package enum Status: UInt32, Sendable {
+    case decoded = 0
+    case unsupported, broken, limit, memory
+  }
+
+  package var status: Status
+  package var isFloat = false
   package var width: UInt32 = 0
   package var height: UInt32 = 0
-  package var sampleSize: UInt32 = 0
-  package var message: Words = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+  package var pictureWidth: UInt32 = 0
+  package var pictureHeight: UInt32 = 0
+  package var reason = ""
 
-  package init() {}
+  package init(status: Status) {
+    self.status = status
+  }
 
-  /// The message as text. A decoder that was taken over may send anything: only printable ASCII is believed.
-  package var text: String {
-    withUnsafeBytes(of: message) { bytes in
-      String(decoding: bytes.prefix { $0 != 0 }.map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
-    }
+  package init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark,
+      let status = Status(rawValue: packet.integer(at: 4))
+    else { return nil }
+    self.status = status
+    isFloat = packet.integer(at: 8) as UInt32 == 1
+    width = packet.integer(at: 12)
+    height = packet.integer(at: 16)
+    pictureWidth = packet.integer(at: 20)
+    pictureHeight = packet.integer(at: 24)
+    let letters = packet[32...].prefix { $0 != 0 }.map { (0x20...0x7e).contains($0) ? $0 : 0x3f }
+    reason = String(decoding: letters, as: Unicode.ASCII.self)
+  }
+
+  package func write(to packet: UnsafeMutableRawBufferPointer) {
+    packet.put(Self.mark, at: 0)
+    packet.put(status.rawValue, at: 4)
+    packet.put(UInt32(isFloat ? 1 : 0), at: 8)
+    packet.put(width, at: 12)
+    packet.put(height, at: 16)
+    packet.put(pictureWidth, at: 20)
+    packet.put(pictureHeight, at: 24)
+    packet.put(UInt32(0), at: 28)
+    let letters = UnsafeMutableRawBufferPointer(rebasing: packet[32...])
+    letters.initializeMemory(as: UInt8.self, repeating: 0)
+    letters.copyBytes(from: reason.utf8.prefix(Self.reasonSizeInBytes - 1))
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func integer<Integer: FixedWidthInteger>(at offset: Int) -> Integer {
+    Integer(littleEndian: loadUnaligned(fromByteOffset: offset, as: Integer.self))
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  fileprivate func put<Integer: FixedWidthInteger>(_ value: Integer, at offset: Int) {
+    storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
   }
 }

@@ -55,53 +55,82 @@ struct ItemScanner: ~Copyable {
     case .file(let descriptor, _):
       defer { close(descriptor.rawValue) }
       control.began(path)
-      guard let decoders else { return try scan(path, descriptor, lease: nil) }
-      return try decoders.withLease { lease in try scan(path, descriptor, lease: lease) }
+      guard let decoders else { return try item(at: path, try digest(descriptor) { _ in }, .notDue) }
+      return try decoders.withLease { lease in
+        // The decoder gets the bytes of a picture while they are read; of anything else it gets none.
+        let content = try digest(descriptor) { try lease.append($0) }
+        return try item(at: path, content, perceptual(content.mediaType, &lease))
+      }
     }
   }
 
-  private mutating func scan(_ path: FilePath, _ descriptor: FileDescriptor, lease: DecoderLease?) throws -> ScannedItem {
-    try digester.reset()
+  /// What one pass over an item's bytes gives.
+  private struct Content {
+    var sizeInBytes: Int64 = 0
     var mediaType: MediaType?
-    var size: Int64 = 0
-    var picture = false
+    var digests: [Digest] = []
+    /// Why the pass did not come to its end.
+    var failure: Errno?
+  }
+
+  /// What became of the perceptual part: hashes, the upright one first, or why there are none.
+  private enum Perceptual {
+    case notDue
+    case hashes([PerceptualHash])
+    case unhashable(String)
+  }
+
+  /// - Parameter copy: Gets the bytes of content that can be decoded.
+  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws -> Content {
+    try digester.reset()
+    var content = Content()
     do {
       while true {
         let count = try descriptor.read(into: buffer)
         if count == 0 { break }
         let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-        if size == 0 {
-          mediaType = MediaType.sniff(bytes)
-          picture = lease != nil && mediaType?.isDecodable == true
-          if picture { try lease!.begin() }
-        }
+        if content.sizeInBytes == 0 { content.mediaType = MediaType.sniff(bytes) }
         try digester.update(bytes)
-        if picture { try lease!.append(bytes) }
-        size += Int64(count)
+        if content.mediaType?.isDecodable == true { try copy(bytes) }
+        content.sizeInBytes += Int64(count)
         control.read(count)
       }
+      content.digests = try digester.finish()
     } catch let error as Errno {
-      var item = ScannedItem(path: path, state: .error(error.reason))
-      item.sizeInBytes = size
+      content.failure = error
+    }
+    return content
+  }
+
+  private func perceptual(_ type: MediaType?, _ lease: inout DecoderLease) throws -> Perceptual {
+    guard let type, type.isPicture || type.isVideo else { return .notDue }
+    // Turned and mirrored forms are queries; without a list to ask nobody needs them.
+    let wantsTurned = blocklist.hasPerceptualHashes
+    let hashes = try lease.decode(type) { wantsTurned ? PDQ.dihedralHashes($0.luma) : [PDQ.hash($0.luma)] }
+    switch hashes {
+    case .success(let hashes): return .hashes(hashes)
+    case .failure(let unhashable): return .unhashable(unhashable.reason)
+    }
+  }
+
+  private func item(at path: FilePath, _ content: Content, _ perceptual: Perceptual) throws -> ScannedItem {
+    if let failure = content.failure {
+      var item = ScannedItem(path: path, state: .error(failure.reason))
+      item.sizeInBytes = content.sizeInBytes
       return item
     }
     var item = ScannedItem(path: path, state: .hashed)
-    item.sizeInBytes = size
-    item.mediaType = mediaType?.rawValue
-    var fingerprint = Fingerprint(sizeInBytes: size, digests: try digester.finish())
+    item.sizeInBytes = content.sizeInBytes
+    item.mediaType = content.mediaType?.rawValue
+    var fingerprint = Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests)
     var turned: [PerceptualHash] = []
-    if let mediaType, let lease, mediaType.isPicture || mediaType.isVideo {
-      do {
-        guard mediaType.isDecodable else { throw DecodingError(.unsupported, "no decoder for \(mediaType.rawValue)") }
-        // Turned and mirrored forms are queries; without a list to ask nobody needs them.
-        let hash = blocklist.hasPerceptualHashes ? PDQ.dihedralHashes : { [PDQ.hash($0)] }
-        let hashes = try lease.decode(mediaType, hash)
-        fingerprint.perceptualHash = hashes[0]
-        turned = Array(hashes.dropFirst())
-        item.perceptual = .hashed
-      } catch let error as DecodingError {
-        item.perceptual = .unhashable(error.reason)
-      }
+    switch perceptual {
+    case .notDue: break
+    case .unhashable(let reason): item.perceptual = .unhashable(reason)
+    case .hashes(let hashes):
+      item.perceptual = .hashed
+      fingerprint.perceptualHash = hashes.first
+      turned = Array(hashes.dropFirst())
     }
     item.matches = try blocklist.matches(for: fingerprint, turned: turned)
     item.verdict = blocklist.policy.verdict(for: item.matches)

@@ -80,6 +80,19 @@ struct PDQTests {
     }
   }
 
+  @Test func samplesThatAreNoLuminanceHaveNoHash() {
+    for bad in [Float.nan, .infinity, -.infinity, .greatestFiniteMagnitude, -1e30] {
+      for size in [64, 100, 300] {
+        var samples = (0..<size * size).map { Float($0 % 251) }
+        samples[size * size / 2 + 3] = bad
+        let hash = samples.withUnsafeBufferPointer {
+          PDQ.hash(LumaPlane(width: size, height: size, samples: .floats($0)))
+        }
+        #expect(hash == PerceptualHash(words: .zero, quality: 0))
+      }
+    }
+  }
+
   @Test func everySizeFromOnePixelUpHasAnAnswer() {
     for width in 1...12 {
       for height in 1...12 {

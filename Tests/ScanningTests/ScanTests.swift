@@ -23,7 +23,7 @@ struct ScanTests {
     _ roots: [String]? = nil, blocklist: Blocklist = Blocklist([]), perceptual: Bool = false, workers: Int = 2,
     control: ScanControl = ScanControl()
   ) throws -> (items: [ScannedItem], summary: ScanSummary) {
-    let decoders = perceptual ? try DecoderPool(program: FilePath(builtProgram("muhafiz-decoder"))) : nil
+    let decoders = perceptual ? try DecoderPool(size: 4, decoder: FilePath(builtProgram("muhafiz-decoder"))) : nil
     let scanner = ContentScanner(
       blocklist: blocklist, options: ScanOptions(perceptual: perceptual, workers: workers), decoders: decoders, control: control)
     var items: [ScannedItem] = []
@@ -196,7 +196,7 @@ struct ScanTests {
   }
 
   @Test func canariesAreFoundWithAndWithoutPictures() throws {
-    let decoders = try DecoderPool(program: FilePath(builtProgram("muhafiz-decoder")))
+    let decoders = try DecoderPool(size: 4, decoder: FilePath(builtProgram("muhafiz-decoder")))
     let all = Canaries(blocklist: Blocklist([]), options: ScanOptions(workers: 2), decoders: decoders)
     #expect(try all.run() == [])
     let digestsOnly = Canaries(blocklist: Blocklist([]), options: ScanOptions(perceptual: false, workers: 1), decoders: nil)

@@ -1,49 +1,64 @@
+// Pictures become luma planes: the thin C between hostile bytes and the decoder libraries.
+//
+// C because libjpeg and libpng report errors by longjmp, which must not cross Swift frames, and because FFmpeg's and
+// libpng's interfaces are macros and variadics that Swift cannot import. Linked by muhafiz-decoder alone.
+//
+// Each decoder looks at the header first and refuses a picture over `most_pixels` before it allocates anything for
+// it. Rows go straight into the plane, upright by EXIF orientation; alpha is dropped and the colour under it kept.
+//
+// Broken pictures. An error of a library is `MEDIA_BROKEN`. Data that ends before the last row has come is
+// `MEDIA_BROKEN` too, "premature end of data", even where the library would paint the rest gray. Damage that a
+// library only warns about, with all rows there, is accepted, as browsers and viewers do.
 #ifndef CMEDIA_H
 #define CMEDIA_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-// C, because libjpeg and libpng report errors by longjmp, which Swift must not be crossed by, and because the loops over
-// pixels use their types. Runs in the sandboxed decoder process and nowhere else.
-//
-// Every decoder turns one picture in memory into luminance, upright as its EXIF orientation says. Alpha is dropped and the
-// colour under it kept, as the PDQ reference's Python binding is fed; 16-bit samples keep their high byte; of an animation
-// only the first frame is decoded. Rows go to their place as they are decoded, so memory is the plane and little more.
+/// Readable bytes that must follow the input: FFmpeg's bit readers look ahead.
+#define MEDIA_INPUT_PADDING 64
 
-/// How a decoding ended.
+/// Size of a reason with its closing NUL.
+#define MEDIA_REASON_SIZE 200
+
 enum {
-  CM_DECODED = 0,
-  CM_BROKEN = 1,       ///< The data is not a whole picture of its format.
-  CM_LIMIT = 2,        ///< The picture is larger than allowed.
-  CM_UNSUPPORTED = 3,  ///< A kind of the format that is not decoded.
+  MEDIA_DECODED = 0,
+  MEDIA_UNSUPPORTED = 1,
+  MEDIA_BROKEN = 2,
+  MEDIA_LIMIT = 3,
+  MEDIA_MEMORY = 4,  // an allocation failed
 };
 
-/// What to decode into, and what came of it.
+/// What to decode, where to, and how much of it at most.
 typedef struct {
-  // In:
-  uint64_t most_pixels;     ///< More are refused before anything is allocated.
-  uint32_t least_side;      ///< JPEG may be decoded at an eighth, quarter or half, as long as both sides keep this; 0: never.
-  void *(*allocate)(void *context, size_t size);  ///< Called once with the size of the plane; NULL when there is no room.
-  void *context;
-  // Out:
-  uint32_t width, height;   ///< Of the plane, upright.
-  uint32_t sample_size;     ///< 1: bytes 0…255. 4: floats, 0.299 R + 0.587 G + 0.114 B in double, rounded once.
-  char message[160];        ///< Why it was not decoded: printable ASCII.
-  // Between decoder and plane:
-  void *samples;
-  uint32_t source_width, source_height;
-  unsigned orientation;
-} cm_picture;
+  const uint8_t *bytes;    ///< the file; `MEDIA_INPUT_PADDING` readable bytes follow it
+  size_t count;            ///< bytes in the file
+  void *samples;           ///< the plane; aligned for float
+  size_t capacity;         ///< bytes at `samples`
+  uint64_t most_pixels;    ///< a picture with more is refused by its header
+  uint32_t smallest_side;  ///< JPEG: shrink while decoding, both sides stay at least this; 0: full size
+} media_request;
 
-/// bytes: `size` bytes of the format, with nothing behind them. Returns how it ended. Keeps no pointer.
-int cm_decode_jpeg(const uint8_t *bytes, size_t size, cm_picture *picture);
-int cm_decode_png(const uint8_t *bytes, size_t size, cm_picture *picture);
-int cm_decode_webp(const uint8_t *bytes, size_t size, cm_picture *picture);
-int cm_decode_gif(const uint8_t *bytes, size_t size, cm_picture *picture);
-int cm_decode_bmp(const uint8_t *bytes, size_t size, cm_picture *picture);
+/// What came of it.
+typedef struct {
+  int status;              ///< `MEDIA_DECODED`, or why not
+  int is_float;            ///< samples are float (colour) or uint8_t (gray)
+  uint32_t width;          ///< of the plane, upright
+  uint32_t height;
+  uint32_t picture_width;  ///< of the picture at full size, upright
+  uint32_t picture_height;
+  char reason[MEDIA_REASON_SIZE];  ///< printable ASCII; empty when decoded
+} media_result;
 
-/// Lets the libraries load and set up what they need, before the sandbox is closed. Returns 0, or -1 when one lacks a decoder.
-int cm_prepare(void);
+/// Loads every codec and decodes one tiny picture with each, so that nothing is loaded later.
+/// Returns 0, or -1 when a codec is missing.
+int media_prepare(void);
+
+/// Decode the first picture of a file. `result` is filled whatever happens; no pointer is kept.
+void media_decode_jpeg(const media_request *request, media_result *result);
+void media_decode_png(const media_request *request, media_result *result);
+void media_decode_webp(const media_request *request, media_result *result);
+void media_decode_gif(const media_request *request, media_result *result);
+void media_decode_bmp(const media_request *request, media_result *result);
 
 #endif

@@ -1,36 +1,59 @@
+// Starting a worker process, and locking it in.
+//
+// C because the calls need _GNU_SOURCE (posix_spawn_file_actions_addclosefrom_np, memfd_create, fallocate), because
+// Landlock has no library and is called by number, and because prctl and syscall are variadic: Swift imports none of
+// these.
 #ifndef CSANDBOX_H
 #define CSANDBOX_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-// C, because Swift cannot call variadic functions (syscall, prctl) and its Glibc module lacks the GNU extensions that
-// spawning with closed descriptors, sealed memory files and Landlock need.
+/// Where a worker finds what it inherits. 0, 1 and 2 are /dev/null; there is nothing above.
+enum {
+  SANDBOX_SOCKET = 3,
+  SANDBOX_INPUT = 4,
+  SANDBOX_OUTPUT = 5,
+};
 
-/// Descriptors that a worker finds open, and no others.
-enum { CS_SOCKET = 3, CS_INPUT = 4, CS_OUTPUT = 5 };
-
-/// Starts `program` with only the three descriptors above, standard streams on /dev/null and a nearly empty environment.
-/// Returns 0 and the process in `pid`, or an errno. Keeps no pointer.
-int cs_spawn(const char *program, int socket, int input, int output, pid_t *pid);
-
-/// Makes a memory file of `size` bytes that nobody can make shorter, not even who gets its descriptor.
-/// Returns a descriptor that is closed on exec, or -1 with errno.
-int cs_memory_file(const char *name, uint64_t size);
-
-/// Gives the memory of a memory file's contents back to the system; they read as zeros then. Returns 0 or an errno.
-int cs_release_memory(int descriptor, uint64_t size);
-
-/// What cs_enter put in force.
+/// What a worker did to itself, as it says in its hello.
 typedef struct {
-  uint32_t seccomp;          ///< 1 when the filter is on.
-  uint32_t system_calls;     ///< How many system calls the filter lets through.
-  uint32_t landlock_abi;     ///< Landlock version in force, 0 where the kernel has none.
-} cs_report;
+  int seccomp;          ///< 1: the filter is installed
+  int landlock_abi;     ///< 0: this kernel has no Landlock, or it is off
+  int system_calls;     ///< how many the filter allows
+} sandbox_report;
 
-/// Shuts the calling process in: no new privileges, resource limits, no file-system access by Landlock, and a seccomp filter
-/// that kills on anything outside a short list. Call it before any thread is started; there is no way out.
-/// memory: bytes of address space. Returns 0, or an errno when something that must hold could not be put in force.
-int cs_enter(uint64_t memory, cs_report *report);
+// In the parent.
+
+/// Memory of `size` bytes to be shared with a worker: sparse, and sealed so that its size never changes.
+/// A reader can therefore not be killed by SIGBUS through a file that somebody cut.
+/// Returns a descriptor that closes on exec, or -1 with errno.
+int sandbox_make_memory(size_t size);
+
+/// Gives back the pages of shared memory from `from` to `to`; they read as zeros from then on.
+/// Returns 0, or -1 with errno.
+int sandbox_release_memory(int descriptor, size_t from, size_t to);
+
+/// A connected pair of packet sockets that close on exec. Returns 0, or -1 with errno.
+int sandbox_make_sockets(int pair[2]);
+
+/// Starts a program with three descriptors at their places above, in a session of its own, in /, with no environment
+/// but Swift's crash handler turned off. All workers are started by one thread that never ends, since
+/// the kernel counts the end of the *thread* that started a worker as its parent's death (prctl(2), PR_SET_PDEATHSIG).
+/// - path: NUL-terminated; arguments: NULL-terminated, the first is the program's name.
+/// Returns 0 and the process, or an errno.
+int sandbox_spawn(const char *path, char *const arguments[], int socket, int input, int output, pid_t *process);
+
+// In the worker.
+
+/// Dies with the parent from now on. Returns 0, or -1 when `parent` is gone already.
+int sandbox_follow(pid_t parent);
+
+/// Locks this process in for good: no privileges, no files, no network, no further processes, no core dump, at most
+/// `memory` bytes of address space, and only the system calls that decoding needs; any other kills it.
+/// Whatever is still to be loaded or mapped from files must be there before.
+/// Returns 0, or -1 when the limits or the filter could not be put in force: the caller must end then.
+int sandbox_enter(uint64_t memory, sandbox_report *report);
 
 #endif

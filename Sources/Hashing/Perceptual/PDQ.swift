@@ -20,7 +20,7 @@ public enum PDQ {
   ///
   /// - Parameter luma: Any size from 1 × 1.
   /// - Returns: The hash with its quality, 0…100. Under 5 × 5 samples the reference's answer for pictures too small:
-  ///   all zeros with quality 0, which nothing is ever matched on.
+  ///   all zeros with quality 0, which nothing is ever matched on. The same for samples that are no numbers.
   public static func hash(_ luma: LumaPlane) -> PerceptualHash {
     guard let picture = Transformed(luma) else { return PerceptualHash(words: .zero, quality: 0) }
     return picture.hash(.original)
@@ -53,6 +53,8 @@ private struct Transformed {
     let square =
       luma.width == PDQ.side && luma.height == PDQ.side
       ? luma.floatSamples : PDQDownsampler(width: luma.width, height: luma.height).downsample(luma)
+    // Samples come from a process that a picture may have taken over: what is no luminance has no hash either.
+    guard square.allSatisfy({ abs($0) <= 65_536 }) else { return nil }
     quality = Transformed.quality(of: square)
     coefficients = CosineTransform.lowestFrequencies(of: square)
   }

@@ -30,16 +30,10 @@ struct DoctorCommand: ParsableCommand {
     }
     var decoders: DecoderPool?
     check("decoder") {
-      let pool = try DecoderPool()
+      let pool = try DecoderPool(size: processorCount)
       decoders = pool
-      return pool.program.forTerminal
-    }
-    if let decoders {
-      check("sandbox") {
-        let report = decoders.sandbox
-        let landlock = report.landlockABI > 0 ? "Landlock \(report.landlockABI)" : "no Landlock in this kernel"
-        return "seccomp lets \(report.systemCalls) system calls through; \(landlock)"
-      }
+      let landlock = pool.sandbox.landlockABI > 0 ? "Landlock \(pool.sandbox.landlockABI)" : "no Landlock in this kernel"
+      return "starts in its sandbox: seccomp lets \(pool.sandbox.allowedSystemCalls) system calls through, \(landlock)"
     }
     check("canaries") {
       let options = ScanOptions(workers: processorCount)

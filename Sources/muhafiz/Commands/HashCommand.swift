@@ -30,7 +30,7 @@ struct HashCommand: ParsableCommand {
     let roots = try existing(paths)
     let options = ScanOptions(
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, workers: try workers(jobs))
-    let decoders = noPerceptual ? nil : try DecoderPool()
+    let decoders = noPerceptual ? nil : try DecoderPool(size: options.workers)
     let writer = try ResultWriter(nil)
     let format = format
     let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)

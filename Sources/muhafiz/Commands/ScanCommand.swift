@@ -47,7 +47,7 @@ struct ScanCommand: ParsableCommand {
     let options = ScanOptions(
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, workers: try workers(jobs))
     let blocklist = try home.catalog.loadBlocklist()
-    let decoders = noPerceptual ? nil : try DecoderPool()
+    let decoders = noPerceptual ? nil : try DecoderPool(size: options.workers)
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
     let failures = try canaries.run()
     guard failures.isEmpty else {

@@ -1,0 +1,175 @@
+extension MediaType {
+  /// Bytes from the start of a file that ``sniff(_:)`` looks at, at most; an MPEG transport stream needs them all.
+  public static let sniffedBytes = 512
+
+  /// Tells a type by the first bytes of a file.
+  ///
+  /// Signatures of two or three bytes are believed only with further fields in range, so that other data
+  /// which happen to begin like that are not taken for a picture.
+  ///
+  /// - Parameter head: The start of the file, ``sniffedBytes`` or the whole file; with less, types are missed.
+  /// - Returns: The type, or `nil` where none is recognised: text, an executable, random bytes.
+  public static func sniff(_ head: UnsafeRawBufferPointer) -> MediaType? {
+    let head = Head(bytes: head)
+    return picture(head) ?? isoMedia(head) ?? video(head) ?? container(head)
+  }
+
+  private static func picture(_ head: Head) -> MediaType? {
+    // SOI, then another marker: 0xC0…0xFE without restart markers and a second SOI.
+    if head.has([0xff, 0xd8, 0xff]), let marker = head[3], (0xc0...0xfe).contains(marker),
+      !(0xd0...0xd8).contains(marker)
+    {
+      return .jpeg
+    }
+    if head.has([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return .png }
+    if head.has("GIF87a") || head.has("GIF89a") { return .gif }
+    if head.has("RIFF"), head.has("WEBP", at: 8) { return .webp }
+    if isBitmap(head) { return .bmp }
+    if head.has([0x49, 0x49, 0x2a, 0x00]) || head.has([0x4d, 0x4d, 0x00, 0x2a]) { return .tiff }
+    // BigTIFF: offsets of eight bytes.
+    if head.has([0x49, 0x49, 0x2b, 0x00, 8, 0, 0, 0]) { return .tiff }
+    if head.has([0x4d, 0x4d, 0x00, 0x2b, 0, 8, 0, 0]) { return .tiff }
+    if head.has([0, 0, 0, 0x0c]), head.has("JXL \r\n", at: 4) { return .jxl }
+    if isBareJXL(head) { return .jxl }
+    if head.has([0, 0, 0, 0x0c]), head.has("jP  \r\n", at: 4) { return .jpeg2000 }
+    if head.has([0xff, 0x4f, 0xff, 0x51, 0x00]) { return .jpeg2000 }
+    if head.has("8BPS"), head.number(at: 4, bytes: 2) == 0x0100 || head.number(at: 4, bytes: 2) == 0x0200 {
+      return .photoshop
+    }
+    if isIcon(head) { return .icon }
+    return nil
+  }
+
+  /// "BM", reserved fields of zero, a picture header of a size that exists, one plane, a depth that exists, and pixels
+  /// that start behind the headers. Source: BITMAPFILEHEADER and BITMAPCOREHEADER … BITMAPV5HEADER.
+  private static func isBitmap(_ head: Head) -> Bool {
+    guard head.has("BM"), head.number(at: 6, bytes: 4) == 0,
+      let offset = head.number(at: 10, bytes: 4), let size = head.number(at: 14, bytes: 4),
+      [12, 16, 40, 52, 56, 64, 108, 124].contains(size), offset >= 14 + size, offset <= 1 << 16,
+      let planes = head.number(at: size == 12 ? 22 : 26, bytes: 2),
+      let depth = head.number(at: size == 12 ? 24 : 28, bytes: 2)
+    else { return false }
+    return planes == 1 && [1, 2, 4, 8, 16, 24, 32].contains(depth)
+  }
+
+  /// The bare codestream has only the signature FF 0A. Its size header follows: with the lowest bit set, a height of
+  /// eight times 1…32. Others are accepted only where the further fields are not plain text or zeros.
+  private static func isBareJXL(_ head: Head) -> Bool {
+    guard head.has([0xff, 0x0a]), head.bytes.count >= 16 else { return false }
+    return head.bytes[2..<16].contains { $0 >= 0x80 } && head.bytes[2..<16].contains { $0 != head.bytes[2] }
+  }
+
+  /// Reserved 0, type 1, a few pictures, and a first directory entry that lies in order.
+  private static func isIcon(_ head: Head) -> Bool {
+    guard head.has([0, 0, 1, 0]), let count = head.number(at: 4, bytes: 2), (1...64).contains(count), head[9] == 0,
+      let planes = head.number(at: 10, bytes: 2), planes <= 1,
+      let depth = head.number(at: 12, bytes: 2), [0, 1, 4, 8, 16, 24, 32].contains(depth),
+      let size = head.number(at: 14, bytes: 4), size >= 40,
+      let offset = head.number(at: 18, bytes: 4)
+    else { return false }
+    return offset >= 6 + 16 * count && offset < 1 << 24
+  }
+
+  /// ISO 14496-12: a first box "ftyp" with a brand, or one of the boxes that old QuickTime files begin with.
+  private static func isoMedia(_ head: Head) -> MediaType? {
+    guard let size = head.bigEndian(at: 0, bytes: 4), let kind = head.text(at: 4, count: 4) else { return nil }
+    if kind == "ftyp" {
+      guard size >= 8, size <= 4096 else { return nil }
+      var brands = [head.text(at: 8, count: 4)].compactMap(\.self)
+      var at = 16
+      while at + 4 <= size, at < 64, let brand = head.text(at: at, count: 4) {
+        brands.append(brand)
+        at += 4
+      }
+      // "mif1" names the image container and no codec: HEIF.
+      return brands.lazy.compactMap(brandType).first ?? (brands.contains("mif1") ? .heic : .mp4)
+    }
+    if ["moov", "mdat", "wide", "free", "skip", "pnot"].contains(kind), size == 1 || (8...(1 << 31)).contains(size) {
+      // "free" and "skip" are words: believed with a further box behind them only.
+      if kind == "moov" || kind == "mdat" || kind == "pnot" { return .quickTime }
+      guard size <= 256, let next = head.text(at: size + 4, count: 4) else { return nil }
+      return ["moov", "mdat", "wide", "free", "skip", "ftyp"].contains(next) ? .quickTime : nil
+    }
+    return nil
+  }
+
+  private static func brandType(_ brand: String) -> MediaType? {
+    switch brand {
+    case "avif", "avis": .avif
+    case "heic", "heix", "heim", "heis", "hevc", "hevx": .heic
+    case "qt  ": .quickTime
+    case "isom", "iso2", "iso4", "iso5", "iso6", "mp41", "mp42", "avc1", "M4V ", "MSNV", "dash": .mp4
+    default: brand.hasPrefix("3gp") || brand.hasPrefix("3g2") ? .threeGPP : nil
+    }
+  }
+
+  private static func video(_ head: Head) -> MediaType? {
+    if head.has([0x1a, 0x45, 0xdf, 0xa3]) { return head.contains("webm", before: 64) ? .webm : .matroska }
+    if head.has("RIFF"), head.has("AVI ", at: 8) { return .avi }
+    if head.has([0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11, 0xa6, 0xd9]) { return .asf }
+    if head.has("FLV"), head[3] == 1, let flags = head[4], flags & 0xfa == 0,
+      head.bigEndian(at: 5, bytes: 4) == 9
+    {
+      return .flv
+    }
+    if head.has("OggS"), head[4] == 0 { return .ogg }
+    // Pack header with the marker bits of MPEG-1 (0010) or MPEG-2 (01), or a sequence header.
+    if head.has([0, 0, 1, 0xba]), let next = head[4], next >> 4 == 0b0010 || next >> 6 == 0b01 { return .mpegProgram }
+    if head.has([0, 0, 1, 0xb3]), let shape = head[7], (1...8).contains(shape & 15), shape >> 4 != 0 {
+      return .mpegProgram
+    }
+    // Packets of 188 bytes, or 192 with a time in front, each beginning with 0x47; three in a row.
+    for (first, length) in [(0, 188), (4, 192)]
+    where [0, 1, 2].allSatisfy({ head[first + $0 * length] == 0x47 }) { return .mpegTransport }
+    return nil
+  }
+
+  private static func container(_ head: Head) -> MediaType? {
+    if head.has("%PDF-") { return .pdf }
+    if head.has([0x50, 0x4b, 3, 4]) || head.has([0x50, 0x4b, 5, 6]) { return .zip }
+    if head.has([0x1f, 0x8b, 8]), let flags = head[3], flags & 0xe0 == 0 { return .gzip }
+    if head.has("BZh"), let level = head[3], (0x31...0x39).contains(level),
+      head.has([0x31, 0x41, 0x59, 0x26, 0x53, 0x59], at: 4) || head.has([0x17, 0x72, 0x45, 0x38, 0x50, 0x90], at: 4)
+    {
+      return .bzip2
+    }
+    if head.has([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]) { return .xz }
+    if head.has([0x28, 0xb5, 0x2f, 0xfd]) { return .zstandard }
+    if head.has([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]) { return .sevenZip }
+    if head.has("Rar!\u{1a}\u{7}") { return .rar }
+    return nil
+  }
+}
+
+/// The first bytes of a file; whatever lies behind their end is absent.
+private struct Head {
+  let bytes: UnsafeRawBufferPointer
+
+  subscript(offset: Int) -> UInt8? { offset < bytes.count ? bytes[offset] : nil }
+
+  func has(_ signature: [UInt8], at offset: Int = 0) -> Bool {
+    bytes.count >= offset + signature.count && bytes[offset..<offset + signature.count].elementsEqual(signature)
+  }
+
+  func has(_ signature: String, at offset: Int = 0) -> Bool { has(Array(signature.utf8), at: offset) }
+
+  func contains(_ word: String, before end: Int) -> Bool {
+    (0..<min(end, bytes.count)).contains { has(word, at: $0) }
+  }
+
+  func number(at offset: Int, bytes count: Int) -> Int? {
+    guard offset + count <= bytes.count else { return nil }
+    return bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | Int($1) }
+  }
+
+  func bigEndian(at offset: Int, bytes count: Int) -> Int? {
+    guard offset + count <= bytes.count else { return nil }
+    return bytes[offset..<offset + count].reduce(0) { $0 << 8 | Int($1) }
+  }
+
+  func text(at offset: Int, count: Int) -> String? {
+    guard offset + count <= bytes.count else { return nil }
+    let letters = bytes[offset..<offset + count]
+    return letters.allSatisfy { (0x20...0x7e).contains($0) } ? String(decoding: letters, as: UTF8.self) : nil
+  }
+}

@@ -1,0 +1,133 @@
+import CSandbox
+import Glibc
+import SystemPackage
+
+/// One running `muhafiz-decoder`, from its hello to its end.
+final class WorkerProcess {
+  /// How an exchange ended.
+  enum Answer {
+    case reply(DecodeReply)
+    /// It ended by itself: in words, "signal 11" or "exit status 3".
+    case ended(String)
+    case timedOut
+  }
+
+  let process: pid_t
+  let hello: WorkerHello
+  private let socket: CInt
+  private var isOver = false
+
+  /// Time to start, load the libraries and lock in; milliseconds on an idle machine.
+  private static let helloTime: Duration = .seconds(20)
+
+  /// Starts a worker and waits for its hello.
+  init(decoder: FilePath, input: SharedMemory, output: SharedMemory, memoryInBytes: Int) throws(DecodingError) {
+    var pair: [CInt] = [-1, -1]
+    guard sandbox_make_sockets(&pair) == 0 else {
+      throw DecodingError(.workerNotStarted, "cannot make sockets: \(describe(errno))")
+    }
+    var process: pid_t = 0
+    var arguments: [UnsafeMutablePointer<CChar>?] =
+      ["muhafiz-decoder", String(memoryInBytes), String(getpid())].map { (word: String) in strdup(word) } + [nil]
+    let error = sandbox_spawn(
+      decoder.string, &arguments, pair[1], input.descriptor, output.descriptor, &process)
+    for argument in arguments { free(argument) }
+    close(pair[1])
+    guard error == 0 else {
+      close(pair[0])
+      throw DecodingError(.workerNotStarted, "cannot start \(decoder): \(describe(error))")
+    }
+
+    let heard = Self.receive(pair[0], WorkerHello.sizeInBytes, until: .now + Self.helloTime)
+    var hello: WorkerHello?
+    if case .packet(let packet) = heard { hello = packet.withUnsafeBytes(WorkerHello.init) }
+    guard let hello, hello.isFiltered else {
+      close(pair[0])
+      kill(process, SIGKILL)
+      let end = Self.reap(process)
+      if hello != nil { throw DecodingError(.workerNotSandboxed, "\(decoder) could not install its seccomp filter") }
+      throw DecodingError(.workerNotStarted, "\(decoder) said nothing of use: \(end)")
+    }
+    self.process = process
+    self.hello = hello
+    socket = pair[0]
+  }
+
+  deinit { end() }
+
+  /// Sends a request and waits for the reply, at most `time`. After any other answer the process is gone.
+  func ask(_ request: DecodeRequest, time: Duration) -> Answer {
+    let deadline = ContinuousClock.now + time
+    var packet = [UInt8](repeating: 0, count: DecodeRequest.sizeInBytes)
+    packet.withUnsafeMutableBytes { request.write(to: $0) }
+    // A worker that is gone is noticed when nothing comes back.
+    while send(socket, packet, packet.count, CInt(MSG_NOSIGNAL)) < 0, errno == EINTR {}
+    switch Self.receive(socket, DecodeReply.sizeInBytes, until: deadline) {
+    case .packet(let packet):
+      if let reply = packet.withUnsafeBytes(DecodeReply.init) { return .reply(reply) }
+      end()
+      return .ended("unreadable reply")
+    case .nothing: return .ended(endAndTell())
+    case .late:
+      end()
+      return .timedOut
+    }
+  }
+
+  /// Kills and reaps.
+  func end() {
+    if isOver { return }
+    kill(process, SIGKILL)
+    _ = endAndTell()
+  }
+
+  /// Reaps a process that hung up, and says how it ended.
+  private func endAndTell() -> String {
+    if isOver { return "ended before" }
+    isOver = true
+    close(socket)
+    return Self.reap(process)
+  }
+
+  private static func reap(_ process: pid_t) -> String {
+    // Its socket is closed, so it is ending by itself and its own end is the news. One that does not is made to.
+    var status: CInt = 0
+    var waited: pid_t = 0
+    for attempt in 0..<50 where waited == 0 {
+      waited = waitpid(process, &status, WNOHANG)
+      if waited == 0 { usleep(attempt < 10 ? 200 : 10_000) }
+    }
+    if waited == 0 {
+      kill(process, SIGKILL)
+      repeat { waited = waitpid(process, &status, 0) } while waited < 0 && errno == EINTR
+    }
+    guard waited == process else { return "end unknown" }
+    let signal = status & 0x7f
+    if signal == SIGSYS { return "signal \(signal), a system call that the sandbox forbids" }
+    return signal != 0 ? "signal \(signal)" : "exit status \(status >> 8 & 0xff)"
+  }
+
+  private enum Heard {
+    case packet([UInt8])
+    case nothing
+    case late
+  }
+
+  private static func receive(_ socket: CInt, _ size: Int, until deadline: ContinuousClock.Instant) -> Heard {
+    while true {
+      let left = ContinuousClock.now.duration(to: deadline)
+      if left <= .zero { return .late }
+      let (seconds, attoseconds) = left.components
+      let milliseconds = min(seconds, 1_000_000) * 1000 + attoseconds / 1_000_000_000_000_000
+      var watched = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+      let ready = poll(&watched, 1, CInt(milliseconds + 1))
+      if ready == 0 || (ready < 0 && errno == EINTR) { continue }
+      // One byte more than expected: a longer packet is not mistaken for one that fits.
+      var packet = [UInt8](repeating: 0, count: size + 1)
+      let count = recv(socket, &packet, packet.count, CInt(MSG_DONTWAIT))
+      if count < 0, errno == EINTR || errno == EAGAIN { continue }
+      if count <= 0 { return .nothing }
+      return .packet(Array(packet.prefix(count)))
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import CMedia
+import CSandbox
+import Decoding
+import Glibc
+
+/// The worker's whole life: map, warm up, lock in, say hello, then one reply to each request until the parent hangs up.
+enum DecoderLoop {
+  /// Exit statuses, which the parent shows: 2 not started by a pool, 3 no memory, 4 a codec is missing,
+  /// 5 not sandboxed, 6 the parent broke the protocol.
+  static func run() -> Never {
+    guard CommandLine.arguments.count == 3, let memory = UInt64(CommandLine.arguments[1]),
+      let parent = pid_t(CommandLine.arguments[2])
+    else {
+      let message = "muhafiz-decoder: error: started by muhafiz, not by hand\n"
+      _ = write(STDERR_FILENO, message, message.utf8.count)
+      exit(2)
+    }
+    guard sandbox_follow(parent) == 0 else { exit(2) }
+    guard let input = map(SANDBOX_INPUT, PROT_READ), let output = map(SANDBOX_OUTPUT, PROT_READ | PROT_WRITE) else {
+      exit(3)
+    }
+    guard input.count > WireProtocol.paddingInBytes, media_prepare() == 0 else { exit(4) }
+    var report = sandbox_report()
+    guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) }
+    let hello = WorkerHello(
+      isFiltered: true, landlockABI: UInt32(report.landlock_abi), allowedSystemCalls: UInt32(report.system_calls))
+    serve(hello, input: UnsafeRawBufferPointer(input), output: output)
+  }
+
+  private static func serve(
+    _ hello: WorkerHello, input: UnsafeRawBufferPointer, output: UnsafeMutableRawBufferPointer
+  ) -> Never {
+    let packet = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(DecodeReply.sizeInBytes, DecodeRequest.sizeInBytes + 1), alignment: 8)
+    hello.write(to: packet)
+    say(packet, WorkerHello.sizeInBytes)
+    while true {
+      let count = recv(CInt(SANDBOX_SOCKET), packet.baseAddress, DecodeRequest.sizeInBytes + 1, 0)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { exit(0) }
+      guard let request = DecodeRequest(packet: UnsafeRawBufferPointer(rebasing: packet[..<count])),
+        request.inputSize <= UInt64(input.count - WireProtocol.paddingInBytes)
+      else { exit(6) }
+      decode(request, input, output).write(to: packet)
+      say(packet, DecodeReply.sizeInBytes)
+    }
+  }
+
+  private static func decode(
+    _ request: DecodeRequest, _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer
+  ) -> DecodeReply {
+    var job = media_request(
+      bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
+      samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
+      smallest_side: request.smallestSide)
+    var result = media_result()
+    switch request.format {
+    case .jpeg: media_decode_jpeg(&job, &result)
+    case .png: media_decode_png(&job, &result)
+    case .webp: media_decode_webp(&job, &result)
+    case .gif: media_decode_gif(&job, &result)
+    case .bmp: media_decode_bmp(&job, &result)
+    }
+    var reply = DecodeReply(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
+    reply.isFloat = result.is_float != 0
+    reply.width = result.width
+    reply.height = result.height
+    reply.pictureWidth = result.picture_width
+    reply.pictureHeight = result.picture_height
+    reply.reason = withUnsafeBytes(of: &result.reason) { reason in
+      String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
+    }
+    return reply
+  }
+
+  private static func say(_ packet: UnsafeMutableRawBufferPointer, _ count: Int) {
+    while send(CInt(SANDBOX_SOCKET), packet.baseAddress, count, CInt(MSG_NOSIGNAL)) < 0 {
+      guard errno == EINTR else { exit(0) }
+    }
+  }
+
+  /// Maps a whole inherited file and closes its descriptor.
+  private static func map(_ place: Int, _ protection: CInt) -> UnsafeMutableRawBufferPointer? {
+    let descriptor = CInt(place)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_size > 0,
+      let start = mmap(nil, Int(status.st_size), protection, MAP_SHARED, descriptor, 0), start != MAP_FAILED
+    else { return nil }
+    close(descriptor)
+    return UnsafeMutableRawBufferPointer(start: start, count: Int(status.st_size))
+  }
+}

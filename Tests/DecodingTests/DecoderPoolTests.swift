@@ -1,0 +1,177 @@
+import Decoding
+import Foundation
+import SystemPackage
+import Testing
+
+/// Workers are locked in, and their deaths cost one picture each.
+@Suite(.serialized)
+struct DecoderPoolTests {
+  static let good = TestPictures.png(width: 8, height: 8, colour: 2, rows: TestPictures.noise(192, seed: 8))
+
+  private func process(of pool: DecoderPool) throws -> CInt {
+    let process = try pool.withLease { $0.process }
+    return try #require(process)
+  }
+
+  @Test func helloSaysThatTheFilterIsOnAndShort() throws {
+    let sandbox = try DecoderPool.shared.get().sandbox
+    print("sandbox: \(sandbox)")
+    #expect((1..<40).contains(sandbox.allowedSystemCalls))
+    #expect(sandbox.landlockABI >= 0)
+  }
+
+  @Test func theKernelSaysThatTheWorkerIsLockedIn() throws {
+    let process = try process(of: DecoderPool.shared.get())
+    #expect(try statusField("Seccomp", of: process) == "2")
+    #expect(try statusField("NoNewPrivs", of: process) == "1")
+    #expect(try statusField("CapEff", of: process) == "0000000000000000")
+    #expect(try statusField("CapPrm", of: process) == "0000000000000000")
+    #expect(try statusField("Threads", of: process) == "1")
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "a worker's descriptors are visible to root alone"))
+  func aWorkerHoldsItsSocketAndNothingElse() throws {
+    let process = try process(of: DecoderPool.shared.get())
+    let folder = "/proc/\(process)/fd"
+    let held = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    #expect(held == ["0", "1", "2", "3"])
+    for number in ["0", "1", "2"] {
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)") == "/dev/null")
+    }
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/3").hasPrefix("socket:"))
+    #expect(try Data(contentsOf: URL(filePath: "/proc/\(process)/environ")) == Data("SWIFT_BACKTRACE=enable=no\0".utf8))
+  }
+
+  @Test func aKilledWorkerCostsOnePicture() throws {
+    let pool = try DecoderPool(size: 1)
+    let first = try process(of: pool)
+    kill(first, SIGKILL)
+    let answer = try pool.decode(Self.good)
+    #expect(throws: Unhashable(.crashed, "")) { try answer.get() }
+    if case .failure(let unhashable) = answer { #expect(unhashable.reason == "decoder crashed: signal 9") }
+    _ = try pool.decode(Self.good).get()
+    #expect(try process(of: pool) != first)
+    #expect(kill(first, 0) == -1, "the dead worker was not reaped")
+  }
+
+  @Test func aWorkerKilledByASegmentationFaultIsNamed() throws {
+    let pool = try DecoderPool(size: 1)
+    kill(try process(of: pool), SIGSEGV)
+    if case .failure(let unhashable) = try pool.decode(Self.good) {
+      #expect(unhashable.reason == "decoder crashed: signal 11")
+    } else {
+      Issue.record("the worker survived")
+    }
+  }
+
+  @Test func aHungWorkerIsStoppedAndReplaced() throws {
+    var limits = DecodingLimits()
+    limits.time = .milliseconds(300)
+    let pool = try DecoderPool(size: 1, limits: limits)
+    let first = try process(of: pool)
+    kill(first, SIGSTOP)
+    let start = ContinuousClock.now
+    let answer = try pool.decode(Self.good)
+    #expect(throws: Unhashable(.timedOut, "")) { try answer.get() }
+    if case .failure(let unhashable) = answer { #expect(unhashable.reason == "decoder hung: stopped after 0.3 s") }
+    #expect(ContinuousClock.now - start < .seconds(5))
+    #expect(kill(first, 0) == -1, "the hung worker still runs")
+    _ = try pool.decode(Self.good).get()
+  }
+
+  @Test func aWorkerIsReplacedAfterItsShare() throws {
+    var limits = DecodingLimits()
+    limits.picturesPerWorker = 2
+    let pool = try DecoderPool(size: 1, limits: limits)
+    var processes: [CInt] = []
+    for _ in 0..<5 {
+      _ = try pool.decode(Self.good).get()
+      processes.append(try process(of: pool))
+    }
+    #expect(processes[0] == processes[1] && processes[2] == processes[3])
+    #expect(Set(processes).count == 3)
+  }
+
+  @Test func workersEndWithTheirPool() throws {
+    let process = try { try self.process(of: DecoderPool(size: 1)) }()
+    #expect(kill(process, 0) == -1)
+  }
+
+  @Test func aMissingDecoderIsAFailureAndNoAnswer() throws {
+    #expect(throws: DecodingError(.workerNotStarted, "")) {
+      try DecoderPool(size: 1, decoder: "/nowhere/muhafiz-decoder")
+    }
+  }
+
+  @Test func aProgramThatIsNoDecoderIsAFailureAndNoAnswer() throws {
+    #expect(throws: DecodingError(.workerNotStarted, "")) { try DecoderPool(size: 1, decoder: "/bin/true") }
+  }
+
+  @Test func limitsThatAWorkerCannotHoldAreRefused() throws {
+    var limits = DecodingLimits()
+    limits.workerMemoryInBytes = 1 << 30
+    #expect(throws: DecodingError(.limitsDisagree, "")) { try DecoderPool(size: 1, limits: limits) }
+  }
+
+  @Test func manyThreadsShareFewWorkers() async throws {
+    let pool = try DecoderPool(size: 2)
+    await withTaskGroup(of: Bool.self) { group in
+      for seed in 0..<40 {
+        group.addTask {
+          let gray = TestPictures.noise(50 * 40, seed: UInt64(seed))
+          let file = TestPictures.png(width: 50, height: 40, colour: 0, rows: gray)
+          guard let answer = try? pool.decode(file), case .success(let plane) = answer else { return false }
+          return plane.samples == gray.map(Float.init)
+        }
+      }
+      for await isRight in group { #expect(isRight) }
+    }
+  }
+
+  @Test func bytesMayComeInPieces() throws {
+    let plane = try DecoderPool.shared.get().withLease { lease in
+      for byte in Self.good { try withUnsafeBytes(of: byte) { try lease.append($0) } }
+      return try lease.decode(.png, Plane.init).get()
+    }
+    #expect(try plane == decode(Self.good).get())
+  }
+
+  @Test func anErrorOfTheCallerPassesThroughAndTheWorkerComesBack() throws {
+    struct Stop: Error {}
+    let pool = try DecoderPool(size: 1)
+    #expect(throws: Stop.self) { try pool.withLease { _ in throw Stop() } }
+    _ = try pool.decode(Self.good).get()
+  }
+
+  @Test func aThousandPicturesLeaveMemoryFlat() throws {
+    var limits = DecodingLimits()
+    limits.picturesPerWorker = .max
+    let pool = try DecoderPool(size: 1, limits: limits)
+    let colour = TestPictures.png(width: 300, height: 200, colour: 2, rows: TestPictures.noise(180_000, seed: 13))
+    let big = TestPictures.png(
+      width: 3000, height: 3000, colour: 0, rows: [UInt8](repeating: 7, count: 9_000_000))
+    let process = try process(of: pool)
+    func residentKilobytes() throws -> Int {
+      let field = try #require(try statusField("VmRSS", of: process))
+      return Int(field.split(separator: " ")[0]) ?? 0
+    }
+    for _ in 0..<50 { _ = try pool.decode(colour).get() }
+    let before = try residentKilobytes()
+    for _ in 0..<1000 {
+      _ = try pool.withLease { lease in
+        try colour.withUnsafeBytes { try lease.append($0) }
+        return try lease.decode(.png) { $0.luma.width }
+      }
+    }
+    let after = try residentKilobytes()
+    _ = try pool.withLease { lease in
+      try big.withUnsafeBytes { try lease.append($0) }
+      return try lease.decode(.png) { $0.luma.width }
+    }
+    let afterBig = try residentKilobytes()
+    print("worker: \(before) KiB after 50 pictures, \(after) KiB after 1050, \(afterBig) KiB after one of 9 MP")
+    #expect(after < before + 1024)
+    #expect(afterBig < before + 36 << 10)
+    #expect(try self.process(of: pool) == process)
+  }
+}

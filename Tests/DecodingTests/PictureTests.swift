@@ -1,0 +1,86 @@
+import Decoding
+import Testing
+
+/// Pixels come out as the reference sees them.
+struct PictureTests {
+  @Test func colourPNGGivesTheReferencesLumaBitForBit() throws {
+    let (width, height) = (67, 41)
+    let rgb = TestPictures.noise(width * height * 3, seed: 1)
+    let plane = try decode(TestPictures.png(width: width, height: height, colour: 2, rows: rgb)).get()
+    #expect(plane.isFloat && plane.width == width && plane.height == height)
+    #expect(plane.samples == TestPictures.luma(rgb))
+  }
+
+  @Test func alphaIsDroppedAndTheColourUnderItKept() throws {
+    let rgba = TestPictures.noise(9 * 7 * 4, seed: 2)
+    let rgb = rgba.enumerated().filter { $0.offset % 4 != 3 }.map(\.element)
+    let plane = try decode(TestPictures.png(width: 9, height: 7, colour: 6, rows: rgba)).get()
+    #expect(plane.samples == TestPictures.luma(rgb))
+    let grayAlpha = try decode(TestPictures.png(width: 9, height: 14, colour: 4, rows: rgba)).get()
+    #expect(!grayAlpha.isFloat && grayAlpha.samples == stride(from: 0, to: rgba.count, by: 2).map { Float(rgba[$0]) })
+  }
+
+  @Test func grayPNGGivesItsBytes() throws {
+    let gray = TestPictures.noise(33 * 20, seed: 3)
+    let plane = try decode(TestPictures.png(width: 33, height: 20, colour: 0, rows: gray)).get()
+    #expect(!plane.isFloat && plane.samples == gray.map(Float.init))
+  }
+
+  @Test func sixteenBitsKeepTheirHighByte() throws {
+    let raw = TestPictures.noise(12 * 5 * 6, seed: 4)
+    let high = stride(from: 0, to: raw.count, by: 2).map { raw[$0] }
+    let colour = try decode(TestPictures.png(width: 12, height: 5, depth: 16, colour: 2, rows: raw)).get()
+    #expect(colour.samples == TestPictures.luma(high))
+    let gray = try decode(TestPictures.png(width: 12, height: 15, depth: 16, colour: 0, rows: raw)).get()
+    #expect(gray.samples == high.map(Float.init))
+  }
+
+  @Test func palettesAndSmallDepthsAreSpreadOut() throws {
+    let palette: [UInt8] = [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30]
+    let indexed = try decode(
+      TestPictures.png(width: 4, height: 1, depth: 2, colour: 3, rows: [0b00_01_10_11], palette: palette)
+    ).get()
+    #expect(indexed.samples == TestPictures.luma(palette))
+    let bits = try decode(TestPictures.png(width: 8, height: 1, depth: 1, colour: 0, rows: [0b1010_0001])).get()
+    #expect(bits.samples == [255, 0, 255, 0, 0, 0, 0, 255])
+  }
+
+  @Test func bitmapGivesTheReferencesLumaBitForBit() throws {
+    let rgb = TestPictures.noise(23 * 11 * 3, seed: 5)
+    let plane = try decode(TestPictures.bmp(width: 23, height: 11, pixels: rgb)).get()
+    #expect(plane.isFloat && plane.width == 23 && plane.samples == TestPictures.luma(rgb))
+  }
+
+  @Test(arguments: 1...8) func orientationTurnsThePlaneUpright(orientation: Int) throws {
+    // More than two bands of rows, and no multiple of one.
+    let (width, height) = (29, 37)
+    let rgb = TestPictures.noise(width * height * 3, seed: 6)
+    let luma = TestPictures.luma(rgb)
+    let gray = Array(rgb.prefix(width * height))
+    let exif = TestPictures.exif(orientation: UInt8(orientation))
+    let colour = try decode(TestPictures.png(width: width, height: height, colour: 2, rows: rgb, exif: exif)).get()
+    let flat = try decode(TestPictures.png(width: width, height: height, colour: 0, rows: gray, exif: exif)).get()
+    let lies = orientation >= 5
+    for plane in [colour, flat] {
+      #expect(plane.width == (lies ? height : width) && plane.height == (lies ? width : height))
+      var expected: [Float] = []
+      for y in 0..<plane.height {
+        for x in 0..<plane.width {
+          let from = TestPictures.stored(x, y, width, height, orientation: orientation)
+          let at = from.y * width + from.x
+          expected.append(plane.isFloat ? luma[at] : Float(gray[at]))
+        }
+      }
+      #expect(plane.samples == expected)
+    }
+  }
+
+  @Test func orientationOutOfRangeIsIgnored() throws {
+    let gray = TestPictures.noise(6 * 4, seed: 7)
+    for value: UInt8 in [0, 9, 255] {
+      let exif = TestPictures.exif(orientation: value)
+      let plane = try decode(TestPictures.png(width: 6, height: 4, colour: 0, rows: gray, exif: exif)).get()
+      #expect(plane.width == 6 && plane.samples == gray.map(Float.init))
+    }
+  }
+}
