@@ -12,6 +12,9 @@ public struct Blocklist: Sendable {
     /// Bits within which a perceptual hash matches: 0…63.
     public let distanceInBits: Int
 
+    /// Further off, pictures that have nothing in common begin to match.
+    public static let distances = 0...63
+
     public init(list: HashList, action: ListAction = .block, distanceInBits: Int = PerceptualHash.matchDistance) {
       self.list = list
       self.action = action
@@ -38,7 +41,7 @@ public struct Blocklist: Sendable {
   /// Whether some list holds perceptual hashes.
   public var hasPerceptualHashes: Bool { members.contains { $0.list.count(of: .pdq) > 0 } }
 
-  /// Finds every entry that a content meets, the strongest grade first.
+  /// Finds every entry that a content meets, the strongest grade first, each once.
   ///
   /// - Parameters:
   ///   - fingerprint: An MD5 or SHA-1 match is reported as `legacy-exact` also where SHA-256 matches another entry.
@@ -46,17 +49,19 @@ public struct Blocklist: Sendable {
   /// - Throws: ``MatchingError`` when a list is damaged: then nothing is known about the content.
   public func matches(for fingerprint: Fingerprint, turned: [PerceptualHash] = []) throws(MatchingError) -> [Match] {
     var matches: [Match] = []
+    func add(_ match: Match) {
+      if !matches.contains(where: { $0.list == match.list && $0.entry == match.entry }) { matches.append(match) }
+    }
     // Strongest first, so that an entry met by several of its hashes is named by the best of them.
     for digest in fingerprint.digests.sorted(by: { $0.algorithm > $1.algorithm }) where !digest.isOfEmptyContent {
       for member in members {
-        guard let match = try member.list.match(for: digest) else { continue }
-        if !matches.contains(where: { $0.list == match.list && $0.entry == match.entry }) { matches.append(match) }
+        if let match = try member.list.match(for: digest) { add(match) }
       }
     }
     // A flat picture's bits are noise: it would match other flat pictures and nothing else.
     if let hash = fingerprint.perceptualHash, hash.quality ?? 100 >= PerceptualHash.leastQuality {
       for member in members {
-        matches += try member.list.matches(near: [hash] + turned, within: member.distanceInBits)
+        try member.list.matches(near: [hash] + turned, within: member.distanceInBits).forEach(add)
       }
     }
     return matches

@@ -25,6 +25,10 @@ public struct ListCatalog: Sendable {
     public var distance: Int
   }
 
+  private struct ActiveVersion: Decodable {
+    var v: Int
+  }
+
   private struct ActiveFile: Codable {
     var v = 1
     var lists: [Active]
@@ -42,26 +46,31 @@ public struct ListCatalog: Sendable {
   /// - Throws: ``MatchingError``: `activeUnreadable`, `permission`.
   public func active() throws(MatchingError) -> [Active] {
     let data: Data
-    do {
-      data = try Data(contentsOf: URL(filePath: activePath.string))
-    } catch CocoaError.fileReadNoSuchFile, CocoaError.fileNoSuchFile {
-      return []
-    } catch CocoaError.fileReadNoPermission {
-      throw MatchingError(.permission, "cannot read \(activePath): permission denied")
-    } catch {
-      throw MatchingError(.activeUnreadable, "cannot read \(activePath): \(error.localizedDescription)")
+    do { data = Data(try MappedFile(activePath).bytes) } catch {
+      if error.code == .listMissing { return [] }
+      throw error.code == .notAHashList ? unreadable("it is not a regular file") : error
     }
+    let version: Int
+    let lists: [Active]
     do {
-      let file = try JSONDecoder().decode(ActiveFile.self, from: data)
-      guard file.v == 1 else {
-        throw MatchingError(.futureVersion, "\(activePath) has version \(file.v), this program reads 1")
+      version = try JSONDecoder().decode(ActiveVersion.self, from: data).v
+      lists = version == 1 ? try JSONDecoder().decode(ActiveFile.self, from: data).lists : []
+    } catch { throw unreadable("it was changed by hand or is damaged") }
+    guard version == 1 else {
+      throw MatchingError(.futureVersion, "\(activePath) has version \(version), this program reads 1")
+    }
+    for list in lists {
+      guard Self.isName(list.name), Self.isName(list.version) else { throw unreadable("it names no list") }
+      guard Blocklist.Member.distances.contains(list.distance) else {
+        throw unreadable("list \(list.name) has a distance of \(list.distance) bits")
       }
-      return file.lists
-    } catch let error as MatchingError { throw error } catch {
-      throw MatchingError(
-        .activeUnreadable, "\(activePath) is not readable as JSON: it was changed by hand or is damaged",
-        hint: "import the lists again")
     }
+    guard Set(lists.map(\.name)).count == lists.count else { throw unreadable("it names a list twice") }
+    return lists
+  }
+
+  private func unreadable(_ what: String) -> MatchingError {
+    MatchingError(.activeUnreadable, "cannot read \(activePath): \(what)", hint: "move it away and import the lists again")
   }
 
   /// Opens all versions in force.
@@ -89,6 +98,7 @@ public struct ListCatalog: Sendable {
 
   /// Opens one version.
   public func open(_ version: ListVersion) throws(MatchingError) -> HashList {
+    try Self.checkNames(version.name, version.version)
     let list = try HashList(opening: path(of: version))
     guard list.version == version else {
       throw MatchingError(
@@ -100,6 +110,7 @@ public struct ListCatalog: Sendable {
 
   /// The versions of a list that are on disk, oldest first.
   public func versions(of name: String) throws(MatchingError) -> [HashList] {
+    try Self.checkNames(name)
     var lists: [HashList] = []
     for file in try DurableFile.names(in: folder.appending(name)) where file.hasSuffix(".hashlist") {
       lists.append(try open(ListVersion(name: name, version: String(file.dropLast(".hashlist".count)))))
@@ -119,12 +130,9 @@ public struct ListCatalog: Sendable {
     name: String, version: String? = nil, source: String, created: Date, action: ListAction? = nil,
     distanceInBits: Int? = nil, fill: (inout HashListBuilder) throws -> Void
   ) throws -> (list: HashList, counts: HashListCounts) {
-    for part in [name] + (version.map { [$0] } ?? []) {
-      guard Self.isName(part) else {
-        throw MatchingError(
-          .badName, "'\(part)' cannot name a list or a version",
-          hint: "use up to 64 letters, digits, '.', '-' and '_', not beginning with '.' or '-'")
-      }
+    try Self.checkNames(name, version ?? "1")
+    if let distanceInBits, !Blocklist.Member.distances.contains(distanceInBits) {
+      throw MatchingError(.badName, "a distance of \(distanceInBits) bits is not within 0…63")
     }
     var builder = HashListBuilder()
     try fill(&builder)
@@ -142,8 +150,8 @@ public struct ListCatalog: Sendable {
       }
       let information = HashListInformation(
         name: name, version: version.version, source: source, created: created)
-      let written = try builder.write(to: path, information: information)
       var active = try active()
+      let written = try builder.write(to: path, information: information)
       let before = active.first { $0.name == name }
       active.removeAll { $0.name == name }
       active.append(
@@ -151,8 +159,17 @@ public struct ListCatalog: Sendable {
           name: name, version: version.version, sha256: written.digest.hex,
           action: action ?? before?.action ?? .block,
           distance: distanceInBits ?? before?.distance ?? PerceptualHash.matchDistance))
-      try replaceActive(active)
-      return (try open(version), written.counts)
+      do {
+        let list = try open(version)
+        try replaceActive(active)
+        return (list, written.counts)
+      } catch {
+        // Nobody has been told of the version yet, so the next attempt may have its name.
+        if try !self.active().contains(where: { $0.name == name && $0.version == version.version }) {
+          _ = path.withPlatformString(unlink)
+        }
+        throw error
+      }
     }
   }
 
@@ -213,6 +230,14 @@ public struct ListCatalog: Sendable {
         : MatchingError(Errno(rawValue: errno), "lock", path)
     }
     return try body()
+  }
+
+  private static func checkNames(_ names: String...) throws(MatchingError) {
+    for name in names where !isName(name) {
+      throw MatchingError(
+        .badName, "'\(name)' cannot name a list or a version",
+        hint: "use up to 64 letters, digits, '.', '-' and '_', not beginning with '.' or '-'")
+    }
   }
 
   private static func isName(_ text: String) -> Bool {

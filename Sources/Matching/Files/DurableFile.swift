@@ -129,7 +129,7 @@ package struct DurableFile: ~Copyable {
       }
       let error = Errno(rawValue: errno)
       let parent = folder.removingLastComponent()
-      if error == .fileExists {
+      if error == .fileExists && isFolder(folder) {
         missing.removeLast()
       } else if error == .noSuchFileOrDirectory && !parent.isEmpty && missing.count < 256 && !exists(parent) {
         missing.append(parent)
@@ -143,6 +143,11 @@ package struct DurableFile: ~Copyable {
   }
 
   private static func exists(_ path: FilePath) -> Bool { path.withPlatformString { access($0, F_OK) } == 0 }
+
+  private static func isFolder(_ path: FilePath) -> Bool {
+    var status = stat()
+    return path.withPlatformString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
 
   private static func syncFolder(_ path: FilePath) throws(MatchingError) {
     let folder = path.isEmpty ? FilePath(".") : path

@@ -11,7 +11,8 @@ final class MappedFile: Sendable {
   init(_ path: FilePath) throws(MatchingError) {
     self.path = path
     let descriptor: FileDescriptor
-    do { descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) } catch {
+    // Non-blocking: a pipe in the place of a file must be refused, not waited for.
+    do { descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking]) } catch {
       throw MatchingError(error as? Errno ?? .ioError, "open", path)
     }
     defer { close(descriptor.rawValue) }

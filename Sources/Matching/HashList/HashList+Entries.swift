@@ -60,7 +60,7 @@ extension HashList {
         if let last, !last.lexicographicallyPrecedes(record) { throw damaged("record \(index) is out of order") }
         last = record
         bucketEnds[HashListLayout.bucket(of: record, bits: records.fanOut.fanOutBits)] = index + 1
-        _ = try entry(at: Int(file.bytes.load(UInt32.self, at: records.entryIndexes.offset + index * 4)))
+        _ = try entry(at: try entryIndex(of: index, in: records))
       }
       var start = 0
       for (bucket, end) in bucketEnds.enumerated() {

@@ -52,7 +52,7 @@ extension HashList {
   ///
   /// - Parameters:
   ///   - queries: Usually the eight hashes of one picture turned and mirrored; any number.
-  ///   - distance: Bits that may differ: 0…256.
+  ///   - distance: Bits that may differ: 0…256; less than 0 is a mistake of the caller's and traps.
   ///   - leastQuality: Listed hashes known to be of a lower quality are passed over.
   /// - Returns: One match for each entry met, at its least distance, nearest first.
   /// - Throws: ``MatchingError`` with `listCorrupt`.
@@ -70,8 +70,10 @@ extension HashList {
       }
     }
     var matches: [Match] = []
+    var met: Set<Int> = []
     for (record, distance) in nearest.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
       if let quality = try quality(of: record, in: records), quality < leastQuality { continue }
+      guard met.insert(try entryIndex(of: record, in: records)).inserted else { continue }
       matches.append(try match(records, record: record, algorithm: .pdq, grade: .near, distanceInBits: distance))
     }
     return matches
@@ -101,13 +103,17 @@ extension HashList {
     return quality == HashListLayout.unknownQuality ? nil : quality
   }
 
+  func entryIndex(of record: Int, in records: Records) throws(MatchingError) -> Int {
+    let offset = records.entryIndexes.offset + record * 4
+    try tree.verify(offset: offset, size: 4)
+    return Int(file.bytes.load(UInt32.self, at: offset))
+  }
+
   /// The match that a record makes, with what its entry says.
   private func match(
     _ records: Records, record: Int, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int
   ) throws(MatchingError) -> Match {
-    let offset = records.entryIndexes.offset + record * 4
-    try tree.verify(offset: offset, size: 4)
-    let entry = try entry(at: Int(file.bytes.load(UInt32.self, at: offset)))
+    let entry = try entry(at: try entryIndex(of: record, in: records))
     return Match(
       list: version, entry: entry.displayName, algorithm: algorithm, grade: grade, distanceInBits: distanceInBits,
       category: entry.category, contributor: entry.contributor)

@@ -71,18 +71,18 @@ public final class HashList: Sendable {
     }
     var all: [Records] = []
     for keys in sections where keys.kind == .records {
-      func only(_ kind: HashListLayout.Kind) throws(MatchingError) -> HashListSection {
-        let found = sections.filter { $0.kind == kind && $0.algorithm == keys.algorithm }
-        guard found.count == 1 else { throw damaged("\(found.count) sections of kind \(kind.rawValue), expected 1") }
-        return found[0]
+      func section(_ kind: HashListLayout.Kind) throws(MatchingError) -> HashListSection {
+        guard let found = sections.first(where: { $0.kind == kind && $0.algorithm == keys.algorithm }) else {
+          throw damaged("there is no section of kind \(kind.rawValue) for algorithm \(keys.algorithm.rawValue)")
+        }
+        return found
       }
-      let fanOut = try only(.fanOut)
-      let indexes = try only(.entryIndexes)
-      guard !all.contains(where: { $0.algorithm == keys.algorithm }),
-        fanOut.fanOutBits <= HashListLayout.mostFanOutBits, fanOut.count == 1 << fanOut.fanOutBits + 1,
-        indexes.count == keys.count
+      let fanOut = try section(.fanOut)
+      let indexes = try section(.entryIndexes)
+      guard keys.count <= HashListLayout.mostRecords, fanOut.fanOutBits <= HashListLayout.mostFanOutBits,
+        fanOut.count == 1 << fanOut.fanOutBits + 1, indexes.count == keys.count
       else { throw damaged("the sections for one algorithm do not fit together") }
-      let qualities = keys.algorithm == .pdq ? try only(.qualities) : nil
+      let qualities = keys.algorithm == .pdq ? try section(.qualities) : nil
       guard qualities.map({ $0.count == keys.count }) ?? true else {
         throw damaged("there are not as many qualities as perceptual hashes")
       }

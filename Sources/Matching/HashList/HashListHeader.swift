@@ -70,15 +70,24 @@ struct HashListHeader {
       throw damaged("the tree of digests does not fit the file")
     }
     var sections: [HashListSection] = []
+    var end = Layout.blockSize
     for index in 0..<sectionCount {
       let row = bytes.slice(Layout.sectionTableOffset + index * Layout.sectionSize, Layout.sectionSize)
-      guard let section = HashListSection(row), section.offset % Layout.blockSize == 0,
-        section.offset >= Layout.blockSize, section.size <= treeOffset,
-        section.offset <= treeOffset - section.size
+      guard let section = HashListSection(row), section.offset % Layout.blockSize == 0, section.offset >= end,
+        section.size <= treeOffset, section.offset <= treeOffset - section.size
       else { throw damaged("section \(index) does not fit the file") }
+      guard !sections.contains(where: { $0.kind == section.kind && $0.algorithm == section.algorithm }) else {
+        throw damaged("section \(index) is there twice")
+      }
       sections.append(section)
+      end = section.offset + section.size
     }
-    created = Date(timeIntervalSince1970: Double(bytes.load(Int64.self, at: Layout.createdOffset)))
+    guard sections.first(where: { $0.kind == .entries })?.count == entryCount else {
+      throw damaged("there are not as many entries as the header says")
+    }
+    let seconds = bytes.load(Int64.self, at: Layout.createdOffset)
+    guard Layout.createdRange.contains(seconds) else { throw damaged("it was made in an impossible year") }
+    created = Date(timeIntervalSince1970: Double(seconds))
     self.entryCount = entryCount
     self.sections = sections
     self.treeOffset = treeOffset

@@ -21,6 +21,7 @@ enum HashListLayout {
   static let sectionTableOffset = 128
   static let headerDigestOffset = 4064
   static let sectionSize = 64
+  static let createdRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799  // Years 1 to 9999.
   static let mostSections = (headerDigestOffset - sectionTableOffset) / sectionSize
 
   // "Hash tree" and "Trailer".
@@ -38,6 +39,9 @@ enum HashListLayout {
     case attributions = 6
     case strings = 7
     case information = 8
+
+    /// Whether there is one section of this kind for each algorithm, or a single one.
+    var isPerAlgorithm: Bool { rawValue <= Self.qualities.rawValue }
 
     /// Bytes of one record of a section of this kind.
     func recordSize(_ algorithm: Algorithm) -> Int {
@@ -83,6 +87,8 @@ enum HashListLayout {
   /// "Fan-out": a bucket holds about this many records, so that most of them lie within one block.
   static let recordsPerBucket = 64
   static let mostFanOutBits = 24
+  /// "Limits": records and entries are numbered with 32 bits.
+  static let mostRecords = Int(UInt32.max)
 
   /// The first number of bits at which buckets are as small as they should be.
   static func fanOutBits(recordCount: Int) -> Int {
@@ -130,7 +136,7 @@ struct HashListSection: Equatable {
     self.init(kind, algorithm, fanOutBits: Int(row.load(UInt32.self, at: 12)))
     self.offset = offset
     self.size = size
-    guard recordSize > 0, recordSize == row.load(UInt32.self, at: 8), size % recordSize == 0,
+    guard kind.isPerAlgorithm == (algorithm != .none), kind == .fanOut || fanOutBits == 0, recordSize == row.load(UInt32.self, at: 8), size % recordSize == 0,
       UInt64(count) == row.load(UInt64.self, at: 32)
     else { return nil }
   }
