@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Writes the golden hash lists, by the document and not by the code.
+
+An implementation of HashListFormat.md (Sources/Matching/Matching.docc) of its own: where it and the Swift builder
+write different bytes for the same entries, one of them is wrong. All hashes are of made-up texts.
+
+    python3 testdata/make_hashlists.py [FOLDER]     # default: testdata/hashlists
+"""
+
+import hashlib
+import pathlib
+import struct
+import sys
+
+BLOCK = 4096
+NONE, MD5, SHA1, SHA256, PDQ = range(5)
+RECORD_SIZE = {MD5: 16, SHA1: 20, SHA256: 32, PDQ: 32}
+RECORDS, FAN_OUT, ENTRY_INDEXES, QUALITIES, ENTRIES, ATTRIBUTIONS, STRINGS, INFORMATION = range(1, 9)
+NO_STRING = 2**64 - 1
+CREATED = 1767225600  # 2026-01-01T00:00:00Z
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def padded(data):
+    return data + bytes(-len(data) % BLOCK)
+
+
+class Entry:
+    def __init__(self, number, hashes, id=None, contributor=None, category=None):
+        self.number = number
+        self.hashes = hashes  # (algorithm, bytes) or (PDQ, bytes, quality or None)
+        self.id = id
+        self.contributor = contributor
+        self.category = category  # (scheme, label)
+
+
+def hash_list(name, source, entries, version="1"):
+    """The bytes of a hash list file."""
+    heap = bytearray()
+
+    def string(text):
+        if text is None:
+            return NO_STRING, 0
+        at = len(heap)
+        heap.extend(text.encode())
+        return at, len(text.encode())
+
+    rows, attributions, found = [], {}, {}
+    for index, entry in enumerate(entries):
+        said = (entry.contributor, entry.category)
+        number = attributions.setdefault(said, len(attributions))
+        at, length = string(entry.id)
+        rows.append(struct.pack("<QQII", entry.number, at, number, length))
+        for algorithm, key, *quality in entry.hashes:
+            # The first entry that has a hash is the one that the hash names.
+            found.setdefault(algorithm, {}).setdefault(key, (index, *quality))
+    said_rows = []
+    for contributor, category in attributions:
+        scheme, label = category or (None, None)
+        said_rows.append(struct.pack("<QQQQQQ", *string(contributor), *string(scheme), *string(label)))
+
+    sections = []  # (kind, algorithm, size of a record, bits of fan-out, bytes)
+    for algorithm in sorted(found):
+        keys = sorted(found[algorithm])
+        values = [found[algorithm][key] for key in keys]
+        bits = 0
+        while bits < 24 and len(keys) >> bits > 64:
+            bits += 1
+        starts = [0] * (2**bits + 1)
+        for key in keys:
+            starts[(int.from_bytes(key[:4], "big") >> (32 - bits)) + 1] += 1
+        for bucket in range(2**bits):
+            starts[bucket + 1] += starts[bucket]
+        sections.append((RECORDS, algorithm, RECORD_SIZE[algorithm], 0, b"".join(keys)))
+        sections.append((FAN_OUT, algorithm, 8, bits, struct.pack(f"<{len(starts)}Q", *starts)))
+        sections.append((ENTRY_INDEXES, algorithm, 4, 0, struct.pack(f"<{len(keys)}I", *(v[0] for v in values))))
+        if algorithm == PDQ:
+            sections.append((QUALITIES, algorithm, 1, 0, bytes(255 if v[1] is None else v[1] for v in values)))
+    text = f"name\t{name}\nversion\t{version}\nsource\t{source}\n"
+    sections.append((ENTRIES, NONE, 24, 0, b"".join(rows)))
+    sections.append((ATTRIBUTIONS, NONE, 48, 0, b"".join(said_rows)))
+    sections.append((STRINGS, NONE, 1, 0, bytes(heap)))
+    sections.append((INFORMATION, NONE, 1, 0, text.encode()))
+
+    data, table = bytearray(), bytearray()
+    for kind, algorithm, record_size, bits, content in sections:
+        offset = BLOCK + len(data)
+        count = len(content) // record_size
+        table += struct.pack("<IIIIQQQ", kind, algorithm, record_size, bits, offset, len(content), count) + bytes(24)
+        data += padded(content)
+
+    tree, level = bytearray(), bytes(data)
+    while True:
+        digests = [sha256(level[at : at + BLOCK]) for at in range(0, len(level), BLOCK)]
+        level = padded(b"".join(digests)) or bytes(BLOCK)
+        tree += level
+        if len(level) == BLOCK:
+            break
+    tree_offset = BLOCK + len(data)
+    size = tree_offset + len(tree) + 32
+    header = struct.pack("<8sIIQqQIIQQ", b"MHLIST\x1a\n", 1, 0x0A0B0C0D, size, CREATED, len(entries), len(sections), 0,
+                         tree_offset, len(tree))
+    header += sha256(level)
+    header += bytes(128 - len(header)) + table
+    header += bytes(4064 - len(header))
+    whole = header + sha256(header) + data + tree
+    return whole + sha256(whole)
+
+
+def text_hash(algorithm, text):
+    return (algorithm, hashlib.new({MD5: "md5", SHA1: "sha1", SHA256: "sha256"}[algorithm], text.encode()).digest())
+
+
+def mixed_entries():
+    """41 entries; the last repeats hashes of the first and the fourth."""
+    entries = []
+    for n in range(1, 41):
+        hashes = [text_hash(SHA256, f"text {n}")]
+        if n % 3 == 0:
+            hashes.append(text_hash(SHA1, f"text {n}"))
+        if n % 4 == 0:
+            hashes.append((PDQ, sha256(f"picture {n}".encode()), [None, 49, 50, 100][n // 4 % 4]))
+        contributor = [None, "hotline-a", "hotline-b"][n % 3]
+        category = ("scheme-é", f"A{n % 2}") if n % 5 == 0 else None
+        entries.append(Entry(n + 1, hashes, None if n % 7 == 0 else f"entry-{n}", contributor, category))
+    again = [text_hash(SHA256, "text 1"), (PDQ, sha256(b"picture 4"), 7)]
+    return entries + [Entry(42, again, "again", "hotline-a", None)]
+
+
+def broken(one):
+    """Rows of broken.tsv: a name, the error that a reader answers, and the edits that make it from one.hashlist."""
+
+    def put(offset, data):
+        return f"put {offset} {data.hex()}"
+
+    def with_header(*edits):
+        header = bytearray(one[:4064])
+        for offset, data in edits:
+            header[offset : offset + len(data)] = data
+        return [put(offset, data) for offset, data in edits] + [put(4064, sha256(bytes(header)))]
+
+    def flip(offset):
+        return put(offset, bytes([one[offset] ^ 1]))
+
+    tree = struct.unpack_from("<Q", one, 48)[0]
+    return [
+        ("truncated", "listTruncated", [f"cut {len(one) - 1}"]),
+        ("truncated-in-the-header", "listTruncated", ["cut 4095"]),
+        ("nothing", "listTruncated", ["cut 0"]),
+        ("extended", "listCorrupt", [put(len(one), b"\0")]),
+        ("flipped-bit-in-the-records", "listCorrupt on lookup", [flip(BLOCK)]),
+        ("flipped-bit-in-the-header", "listCorrupt", [flip(24)]),
+        ("flipped-bit-in-the-tree", "listCorrupt", [flip(tree)]),
+        ("flipped-bit-in-the-trailer", "listCorrupt on verification", [flip(len(one) - 1)]),
+        ("future-version", "futureVersion", with_header((8, struct.pack("<I", 2)))),
+        ("foreign-byte-order", "foreignByteOrder", with_header((12, struct.pack(">I", 0x0A0B0C0D)))),
+        ("wrong-magic", "notAHashList", with_header((0, b"MHLIST\r\n"))),
+        ("zero-entries", "listCorrupt", with_header((32, bytes(8)))),
+        ("section-outside", "listCorrupt", with_header((128 + 16, struct.pack("<Q", 2**63 - 4096)))),
+        ("tree-outside", "listCorrupt", with_header((48, struct.pack("<Q", 2**64 - 4096)))),
+    ]
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "hashlists"
+    folder.mkdir(parents=True, exist_ok=True)
+    one = hash_list("one", "one.txt", [Entry(1, [text_hash(MD5, "abc")], "a1", "lab")])
+    (folder / "empty.hashlist").write_bytes(hash_list("empty", "", []))
+    (folder / "one.hashlist").write_bytes(one)
+    (folder / "mixed.hashlist").write_bytes(hash_list("mixed", "mixed.csv", mixed_entries(), "2026-01-01.1"))
+    rows = ["\t".join([name, error, "; ".join(edits)]) for name, error, edits in broken(one)]
+    (folder / "broken.tsv").write_text("\n".join(["name\terror\tedits", *rows]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
