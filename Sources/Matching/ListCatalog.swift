@@ -46,7 +46,11 @@ public struct ListCatalog: Sendable {
   /// - Throws: ``MatchingError``: `activeUnreadable`, `permission`.
   public func active() throws(MatchingError) -> [Active] {
     let data: Data
-    do { data = Data(try MappedFile(activePath).bytes) } catch {
+    do {
+      let file = try MappedFile(activePath)
+      // The bytes are gone with the file: it must outlive the copying.
+      data = withExtendedLifetime(file) { Data(file.bytes) }
+    } catch {
       if error.code == .listMissing { return [] }
       throw error.code == .notAHashList ? unreadable("it is not a regular file") : error
     }
