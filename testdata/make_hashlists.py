@@ -15,8 +15,10 @@ import sys
 BLOCK = 4096
 NONE, MD5, SHA1, SHA256, PDQ = range(5)
 RECORD_SIZE = {MD5: 16, SHA1: 20, SHA256: 32, PDQ: 32}
-RECORDS, FAN_OUT, ENTRY_INDEXES, QUALITIES, ENTRIES, ATTRIBUTIONS, STRINGS, INFORMATION = range(1, 9)
+(RECORDS, FAN_OUT, ENTRY_INDEXES, FURTHER_ENTRIES, FILTER, QUALITIES, NEAR_SLOTS, NEAR_STARTS, NEAR_RECORDS, ENTRIES,
+ ATTRIBUTIONS, STRINGS, INFORMATION) = range(1, 14)
 NO_STRING = 2**64 - 1
+UNKNOWN_TIME = -(2**63)
 CREATED = 1767225600  # 2026-01-01T00:00:00Z
 
 
@@ -29,15 +31,27 @@ def padded(data):
 
 
 class Entry:
-    def __init__(self, number, hashes, id=None, contributor=None, category=None):
+    def __init__(self, number, hashes, id=None, contributor=None, category=None, listed=None):
         self.number = number
         self.hashes = hashes  # (algorithm, bytes) or (PDQ, bytes, quality or None)
         self.id = id
         self.contributor = contributor
         self.category = category  # (scheme, label)
+        self.listed = listed  # seconds since 1970
 
 
-def hash_list(name, source, entries, version="1"):
+def record_filter(keys):
+    """The filter in front of ascending digests."""
+    blocks = (len(keys) * 12 + 255) // 256
+    lanes = [[0] * 8 for _ in range(blocks)]
+    for key in keys:
+        block = lanes[int.from_bytes(key[:4], "big") * blocks >> 32]
+        for lane in range(8):
+            block[lane] |= 1 << key[8 + lane] % 32
+    return b"".join(struct.pack("<8I", *block) for block in lanes)
+
+
+def hash_list(name_of, source, entries, version="1"):
     """The bytes of a hash list file."""
     heap = bytearray()
 
@@ -48,24 +62,32 @@ def hash_list(name, source, entries, version="1"):
         heap.extend(text.encode())
         return at, len(text.encode())
 
-    rows, attributions, found = [], {}, {}
+    rows, attributions, counts, found = [], {}, [], {}
     for index, entry in enumerate(entries):
         said = (entry.contributor, entry.category)
         number = attributions.setdefault(said, len(attributions))
+        counts += [0] * (number + 1 - len(counts))
+        counts[number] += 1
         at, length = string(entry.id)
-        rows.append(struct.pack("<QQII", entry.number, at, number, length))
+        name = NO_STRING if entry.id is None else at | length << 40
+        listed = UNKNOWN_TIME if entry.listed is None else entry.listed
+        rows.append(struct.pack("<IIQq", entry.number, number, name, listed))
         for algorithm, key, *quality in entry.hashes:
-            # The first entry that has a hash is the one that the hash names.
-            found.setdefault(algorithm, {}).setdefault(key, (index, *quality))
+            # The first entry that has a hash is the one that the hash names; others by attribution, each once.
+            entries_of = found.setdefault(algorithm, {}).setdefault(key, [])
+            if number not in [other for _, other, *_ in entries_of]:
+                entries_of.append((index, number, *quality))
     said_rows = []
-    for contributor, category in attributions:
+    for (contributor, category), count in zip(attributions, counts):
         scheme, label = category or (None, None)
-        said_rows.append(struct.pack("<QQQQQQ", *string(contributor), *string(scheme), *string(label)))
+        said_rows.append(struct.pack("<QQQQQQQ", *string(contributor), *string(scheme), *string(label), count))
 
+    categories = [category for _, category in attributions]
+    conflicts = 0
     sections = []  # (kind, algorithm, size of a record, bits of fan-out, bytes)
     for algorithm in sorted(found):
         keys = sorted(found[algorithm])
-        values = [found[algorithm][key] for key in keys]
+        first = [found[algorithm][key][0] for key in keys]
         bits = 0
         while bits < 24 and len(keys) >> bits > 64:
             bits += 1
@@ -74,14 +96,35 @@ def hash_list(name, source, entries, version="1"):
             starts[(int.from_bytes(key[:4], "big") >> (32 - bits)) + 1] += 1
         for bucket in range(2**bits):
             starts[bucket + 1] += starts[bucket]
+        further = []
+        for record, key in enumerate(keys):
+            others = found[algorithm][key]
+            further += [struct.pack("<II", record, other[0]) for other in others[1:]]
+            labels = {}
+            for _, number, *_ in others:
+                if categories[number]:
+                    labels.setdefault(categories[number][0], set()).add(categories[number][1])
+            conflicts += any(len(of_scheme) > 1 for of_scheme in labels.values())
         sections.append((RECORDS, algorithm, RECORD_SIZE[algorithm], 0, b"".join(keys)))
-        sections.append((FAN_OUT, algorithm, 8, bits, struct.pack(f"<{len(starts)}Q", *starts)))
-        sections.append((ENTRY_INDEXES, algorithm, 4, 0, struct.pack(f"<{len(keys)}I", *(v[0] for v in values))))
+        sections.append((FAN_OUT, algorithm, 4, bits, struct.pack(f"<{len(starts)}I", *starts)))
+        sections.append((ENTRY_INDEXES, algorithm, 4, 0, struct.pack(f"<{len(keys)}I", *(v[0] for v in first))))
+        sections.append((FURTHER_ENTRIES, algorithm, 8, 0, b"".join(further)))
         if algorithm == PDQ:
-            sections.append((QUALITIES, algorithm, 1, 0, bytes(255 if v[1] is None else v[1] for v in values)))
-    text = f"name\t{name}\nversion\t{version}\nsource\t{source}\n"
+            # A list of so few hashes has no slots.
+            assert len(keys) < 8192
+            sections.append((QUALITIES, algorithm, 1, 0, bytes(255 if v[2] is None else v[2] for v in first)))
+            sections += [(NEAR_SLOTS, algorithm, 8, 0, b""), (NEAR_STARTS, algorithm, 4, 0, b""), (NEAR_RECORDS, algorithm, 4, 0, b"")]
+        else:
+            sections.append((FILTER, algorithm, 32, 0, record_filter(keys)))
+    fields = [("name", name_of), ("version", version), ("source", source)]
+    if conflicts:
+        fields.append(("conflicts", conflicts))
+    listed = [entry.listed for entry in entries if entry.listed is not None]
+    if listed:
+        fields += [("listed-from", min(listed)), ("listed-to", max(listed))]
+    text = "".join(f"{field}\t{value}\n" for field, value in fields)
     sections.append((ENTRIES, NONE, 24, 0, b"".join(rows)))
-    sections.append((ATTRIBUTIONS, NONE, 48, 0, b"".join(said_rows)))
+    sections.append((ATTRIBUTIONS, NONE, 56, 0, b"".join(said_rows)))
     sections.append((STRINGS, NONE, 1, 0, bytes(heap)))
     sections.append((INFORMATION, NONE, 1, 0, text.encode()))
 
@@ -100,14 +143,13 @@ def hash_list(name, source, entries, version="1"):
         if len(level) == BLOCK:
             break
     tree_offset = BLOCK + len(data)
-    size = tree_offset + len(tree) + 32
+    size = tree_offset + len(tree)
     header = struct.pack("<8sIIQqQIIQQ", b"MHLIST\x1a\n", 1, 0x0A0B0C0D, size, CREATED, len(entries), len(sections), 0,
                          tree_offset, len(tree))
     header += sha256(level)
     header += bytes(128 - len(header)) + table
     header += bytes(4064 - len(header))
-    whole = header + sha256(header) + data + tree
-    return whole + sha256(whole)
+    return header + sha256(header) + data + tree
 
 
 def text_hash(algorithm, text):
@@ -115,7 +157,7 @@ def text_hash(algorithm, text):
 
 
 def mixed_entries():
-    """41 entries; the last repeats hashes of the first and the fourth."""
+    """42 entries; the last but one repeats hashes of the first and the fourth, the last contradicts the fifth."""
     entries = []
     for n in range(1, 41):
         hashes = [text_hash(SHA256, f"text {n}")]
@@ -125,9 +167,11 @@ def mixed_entries():
             hashes.append((PDQ, sha256(f"picture {n}".encode()), [None, 49, 50, 100][n // 4 % 4]))
         contributor = [None, "hotline-a", "hotline-b"][n % 3]
         category = ("scheme-é", f"A{n % 2}") if n % 5 == 0 else None
-        entries.append(Entry(n + 1, hashes, None if n % 7 == 0 else f"entry-{n}", contributor, category))
+        listed = CREATED - 86400 * n if n % 2 else None
+        entries.append(Entry(n + 1, hashes, None if n % 7 == 0 else f"entry-{n}", contributor, category, listed))
     again = [text_hash(SHA256, "text 1"), (PDQ, sha256(b"picture 4"), 7)]
-    return entries + [Entry(42, again, "again", "hotline-a", None)]
+    other = [text_hash(SHA256, "text 5")]
+    return entries + [Entry(42, again, "again", "hotline-a"), Entry(43, other, "other", "hotline-a", ("scheme-é", "A0"))]
 
 
 def broken(one):
@@ -154,7 +198,7 @@ def broken(one):
         ("flipped-bit-in-the-records", "listCorrupt on lookup", [flip(BLOCK)]),
         ("flipped-bit-in-the-header", "listCorrupt", [flip(24)]),
         ("flipped-bit-in-the-tree", "listCorrupt", [flip(tree)]),
-        ("flipped-bit-in-the-trailer", "listCorrupt on verification", [flip(len(one) - 1)]),
+        ("flipped-bit-in-the-last-block", "listCorrupt", [flip(len(one) - 1)]),
         ("future-version", "futureVersion", with_header((8, struct.pack("<I", 2)))),
         ("foreign-byte-order", "foreignByteOrder", with_header((12, struct.pack(">I", 0x0A0B0C0D)))),
         ("wrong-magic", "notAHashList", with_header((0, b"MHLIST\r\n"))),

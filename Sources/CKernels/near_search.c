@@ -26,8 +26,10 @@ typedef uint64_t lanes __attribute__((vector_size(64)));
 
 #if defined(__x86_64__)
 #define CK_WIDEST __attribute__((target_clones("avx512vpopcntdq", "arch=x86-64-v3", "popcnt", "default")))
+#define CK_POPCOUNT __attribute__((target_clones("popcnt", "default")))
 #else
 #define CK_WIDEST
+#define CK_POPCOUNT
 #endif
 
 CK_WIDEST
@@ -63,5 +65,24 @@ size_t ck_near_search(const uint8_t *records, size_t record_count, const uint8_t
     }
   }
   *next = record;
+  return found;
+}
+
+CK_POPCOUNT
+size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t count, const uint8_t *query,
+                       unsigned radius, ck_near_hit *hits) {
+  // Far enough ahead that memory has answered by then.
+  enum { AHEAD = 24 };
+  uint64_t words[4];
+  memcpy(words, query, sizeof words);
+  size_t found = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (i + AHEAD < count) __builtin_prefetch(records + (size_t)numbers[i + AHEAD] * 32);
+    const uint64_t *value = (const uint64_t *)__builtin_assume_aligned(records + (size_t)numbers[i] * 32, 8);
+    unsigned distance = (unsigned)(__builtin_popcountll(words[0] ^ value[0]) + __builtin_popcountll(words[1] ^ value[1]) +
+                                   __builtin_popcountll(words[2] ^ value[2]) + __builtin_popcountll(words[3] ^ value[3]));
+    hits[found] = (ck_near_hit){numbers[i], 0, (uint16_t)distance};
+    found += distance <= radius;
+  }
   return found;
 }

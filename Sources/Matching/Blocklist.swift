@@ -55,7 +55,7 @@ public struct Blocklist: Sendable {
     // Strongest first, so that an entry met by several of its hashes is named by the best of them.
     for digest in fingerprint.digests.sorted(by: { $0.algorithm > $1.algorithm }) where !digest.isOfEmptyContent {
       for member in members {
-        if let match = try member.list.match(for: digest) { add(match) }
+        try member.list.matches(for: digest).forEach(add)
       }
     }
     // A flat picture's bits are noise: it would match other flat pictures and nothing else.

@@ -138,11 +138,12 @@ public struct ListCatalog: Sendable {
     if let distanceInBits, !Blocklist.Member.distances.contains(distanceInBits) {
       throw MatchingError(.badName, "a distance of \(distanceInBits) bits is not within 0…63")
     }
-    var builder = HashListBuilder()
-    try fill(&builder)
+    let home = folder.appending(name)
+    try DurableFile.makeFolder(home)
+    var filled: HashListBuilder? = HashListBuilder(spillingTo: home)
+    try fill(&filled!)
     return try withLock {
-      let home = folder.appending(name)
-      try DurableFile.makeFolder(home)
+      guard let builder = filled.take() else { preconditionFailure("a builder writes once") }
       try DurableFile.sweepOrphans(in: home)
       try DurableFile.sweepOrphans(in: folder)
       let version = ListVersion(name: name, version: try version ?? freeVersion(of: name, created: created))

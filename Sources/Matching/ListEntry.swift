@@ -1,3 +1,4 @@
+import Foundation
 import Hashing
 
 /// A category in a contributor's own scheme. Numbers and letters mean different things in different
@@ -24,10 +25,12 @@ public struct ListEntry: Sendable, Hashable {
   public var perceptualHashes: [PerceptualHash]
   public var contributor: String?
   public var category: Category?
+  /// When the contributor listed the entry or last changed it, if the list says so; to the second.
+  public var listedAt: Date?
 
   public init(
     id: String? = nil, recordNumber: Int, digests: [Digest] = [], perceptualHashes: [PerceptualHash] = [],
-    contributor: String? = nil, category: Category? = nil
+    contributor: String? = nil, category: Category? = nil, listedAt: Date? = nil
   ) {
     self.id = id
     self.recordNumber = recordNumber
@@ -35,6 +38,7 @@ public struct ListEntry: Sendable, Hashable {
     self.perceptualHashes = perceptualHashes
     self.contributor = contributor
     self.category = category
+    self.listedAt = listedAt
   }
 
   /// What a report calls the entry: its `id`, or `#` and the record number.

@@ -6,7 +6,7 @@ import SystemPackage
 public struct MatchingError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
     case listMissing, notAHashList, futureVersion, foreignByteOrder, listTruncated, listCorrupt, listMisplaced
-    case noListInForce, badName, versionExists, activeUnreadable
+    case noListInForce, badName, versionExists, activeUnreadable, tooLarge
     case permission, diskFull, locked, inputOutput
   }
 
@@ -32,6 +32,12 @@ public struct MatchingError: Error, Equatable, Sendable, CustomStringConvertible
       default: .inputOutput
       }
     self.init(code, "cannot \(doing) \(path): \(error)")
+  }
+
+  /// A list file with something in it that no writer writes.
+  static func damaged(_ path: FilePath, _ what: String) -> MatchingError {
+    MatchingError(
+      .listCorrupt, "list file \(path) is damaged: \(what)", hint: "import the list again, or run 'muhafiz list verify'")
   }
 
   public static func == (left: Self, right: Self) -> Bool { left.code == right.code }

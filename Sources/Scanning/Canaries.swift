@@ -55,10 +55,10 @@ public struct Canaries {
     var builder = HashListBuilder()
     let digests = try picture.withUnsafeBytes { try Digester.digests(of: $0, [.sha256]) }
     let hash = PerceptualHash(hex: Self.listedHash)!
-    builder.add(ListEntry(id: "picture", recordNumber: 1, digests: digests))
-    builder.add(ListEntry(id: "drawing", recordNumber: 2, perceptualHashes: [hash]))
+    try builder.add(ListEntry(id: "picture", recordNumber: 1, digests: digests))
+    try builder.add(ListEntry(id: "drawing", recordNumber: 2, perceptualHashes: [hash]))
     let ofText = try Self.text.withUnsafeBytes { try Digester.digests(of: $0, [.sha256]) }
-    builder.add(ListEntry(id: "text", recordNumber: 3, digests: ofText))
+    try builder.add(ListEntry(id: "text", recordNumber: 3, digests: ofText))
     let path = folder.appending("canaries.hashlist")
     let information = HashListInformation(
       name: Self.list, version: "1", source: "", created: Date(timeIntervalSince1970: 0))

@@ -69,7 +69,7 @@ enum ExitStatus {
     case .listMissing, .notAHashList, .futureVersion, .foreignByteOrder, .listTruncated, .listCorrupt, .listMisplaced,
       .noListInForce, .activeUnreadable:
       listUnusable
-    case .badName, .versionExists: usage
+    case .badName, .versionExists, .tooLarge: usage
     case .permission: permission
     case .diskFull: resources
     case .locked: locked

@@ -28,12 +28,17 @@ struct GoldenFileTests {
       if n % 4 == 0 { entry.perceptualHashes = [try picture("picture \(n)", quality: [nil, 49, 50, 100][n / 4 % 4])] }
       entry.contributor = [nil, "hotline-a", "hotline-b"][n % 3]
       if n % 5 == 0 { entry.category = Category(scheme: "scheme-é", label: "A\(n % 2)") }
+      if n % 2 == 1 { entry.listedAt = newYear - Double(86400 * n) }
       entries.append(entry)
     }
     entries.append(
       ListEntry(
         id: "again", recordNumber: 42, digests: [try digest(.sha256, "text 1")],
         perceptualHashes: [try picture("picture 4", quality: 7)], contributor: "hotline-a"))
+    entries.append(
+      ListEntry(
+        id: "other", recordNumber: 43, digests: [try digest(.sha256, "text 5")], contributor: "hotline-a",
+        category: Category(scheme: "scheme-é", label: "A0")))
     return entries
   }
 
@@ -45,7 +50,7 @@ struct GoldenFileTests {
       ("mixed", "2026-01-01.1", "mixed.csv", try Self.mixedEntries()),
     ] {
       var builder = HashListBuilder()
-      for entry in entries { builder.add(entry) }
+      for entry in entries { try builder.add(entry) }
       let path = scratch.path(name)
       let information = HashListInformation(name: name, version: version, source: source, created: newYear)
       _ = try builder.write(to: FilePath(path), information: information)
@@ -86,9 +91,14 @@ struct GoldenFileTests {
   @Test func readerFindsEveryHashOfTheMixedList() throws {
     let mixed = try Self.open("mixed")
     try mixed.verify()
-    #expect(mixed.entryCount == 41)
+    #expect(mixed.entryCount == 42)
+    #expect(mixed.information.conflicts == 1)
+    #expect(mixed.information.listedFrom == newYear - 39 * 86400 && mixed.information.listedTo == newYear - 86400)
+    #expect(try mixed.attributions().map(\.entries).reduce(0, +) == 42)
+    #expect(try mixed.matches(for: digest(.sha256, "text 5")).map(\.entry) == ["entry-5", "other"])
+    #expect(try mixed.matches(for: digest(.sha256, "text 1")).map(\.entry) == ["entry-1"])
     #expect([.md5, .sha1, .sha256, .pdq].map { mixed.count(of: $0) } == [0, 13, 40, 10])
-    for entry in try Self.mixedEntries().dropLast() {
+    for entry in try Self.mixedEntries().dropLast(2) {
       for digest in entry.digests {
         let match = try #require(try mixed.match(for: digest))
         #expect(match.entry == entry.displayName && match.contributor == entry.contributor)

@@ -52,7 +52,7 @@ func makeList(
   _ entries: [ListEntry], in folder: TemporaryDirectory, name: String = "test", version: String = "1"
 ) throws -> (list: HashList, counts: HashListCounts) {
   var builder = HashListBuilder()
-  for entry in entries { builder.add(entry) }
+  for entry in entries { try builder.add(entry) }
   let path = FilePath(folder.path("\(name)-\(version).hashlist"))
   let information = HashListInformation(name: name, version: version, source: "\(name).txt", created: newYear)
   let written = try builder.write(to: path, information: information)
@@ -103,7 +103,7 @@ struct ListBytes {
     bytes.replaceSubrange(end..<end + 32, with: try digest(of: 0..<end))
   }
 
-  /// Gives tree, header and trailer the digests that they ought to have, as whoever means harm would.
+  /// Gives tree and header the digests that they ought to have, as whoever means harm would.
   mutating func seal() throws {
     let block = HashListLayout.blockSize
     var start = Int(number(UInt64.self, at: HashListLayout.treeOffsetOffset))
@@ -118,7 +118,6 @@ struct ListBytes {
     } while below.count > block
     bytes.replaceSubrange(HashListLayout.rootOffset..<HashListLayout.rootOffset + 32, with: try digest(of: below))
     try sealHeader()
-    bytes.replaceSubrange(start..., with: try digest(of: 0..<start))
   }
 
   private func digest(of range: Range<Int>) throws -> [UInt8] {

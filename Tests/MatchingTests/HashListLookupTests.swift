@@ -104,15 +104,15 @@ struct HashListLookupTests {
     }
     let record: [UInt8] = [0xFF, 0xFE, 0xFD, 0xFC]
     record.withUnsafeBytes {
-      #expect(HashListLayout.bucket(of: $0, bits: 0) == 0)
-      #expect(HashListLayout.bucket(of: $0, bits: 1) == 1)
-      #expect(HashListLayout.bucket(of: $0, bits: 24) == 0xFFFEFD)
+      #expect(HashListLayout.bucket(of: $0.baseAddress!, bits: 0) == 0)
+      #expect(HashListLayout.bucket(of: $0.baseAddress!, bits: 1) == 1)
+      #expect(HashListLayout.bucket(of: $0.baseAddress!, bits: 24) == 0xFFFEFD)
     }
   }
 
   @Test func aNameWithTabsAndLineEndsStaysOneField() throws {
     let scratch = try TemporaryDirectory()
-    var builder = HashListBuilder()
+    let builder = HashListBuilder()
     let path = scratch.path("odd.hashlist")
     let information = HashListInformation(
       name: "odd", version: "1", source: "a\tb\r\nname\tother\nc", created: newYear)

@@ -25,11 +25,11 @@ struct HostileListTests {
   /// Offset and width of every number in the header and in the rows of the section table.
   private func headerFields(_ file: ListBytes) -> [(offset: Int, width: Int)] {
     var fields = [
-      (Layout.versionOffset, 4), (Layout.byteOrderOffset, 4), (Layout.fileSizeOffset, 8), (Layout.createdOffset, 8),
+      (Layout.versionOffset, 4), (Layout.byteOrderOffset, 4), (Layout.fileSizeOffset, 8),
       (Layout.entryCountOffset, 8), (Layout.sectionCountOffset, 4), (Layout.treeOffsetOffset, 8),
       (Layout.treeSizeOffset, 8), (Layout.rootOffset, 8),
     ]
-    for row in 0...Int(file.number(UInt32.self, at: Layout.sectionCountOffset)) {
+    for row in 0..<Int(file.number(UInt32.self, at: Layout.sectionCountOffset)) {
       let at = Layout.sectionTableOffset + row * Layout.sectionSize
       fields += [(at, 4), (at + 4, 4), (at + 8, 4), (at + 12, 4), (at + 16, 8), (at + 24, 8), (at + 32, 8)]
     }

@@ -15,7 +15,7 @@ struct ListCatalogTests {
   @discardableResult
   private func add(_ digests: [Digest], name: String = "national", version: String? = nil) throws -> ListVersion {
     try catalog.add(name: name, version: version, source: "s", created: Self.day) { builder in
-      for digest in digests { builder.add(ListEntry(recordNumber: 1, digests: [digest])) }
+      for digest in digests { try builder.add(ListEntry(recordNumber: 1, digests: [digest])) }
     }.list.version
   }
 
@@ -95,10 +95,10 @@ struct ListCatalogTests {
     var generator = SeededGenerator(seed: 4)
     let known = generator.digest()
     let small = ListCatalog(home: FilePath(mount))
-    _ = try small.add(name: "l", source: "s", created: Self.day) { $0.add(ListEntry(recordNumber: 1, digests: [known])) }
+    _ = try small.add(name: "l", source: "s", created: Self.day) { try $0.add(ListEntry(recordNumber: 1, digests: [known])) }
     #expect(throws: MatchingError(.diskFull, "")) {
       try small.add(name: "l", source: "s", created: Self.day) { builder in
-        for number in 1...10_000 { builder.add(ListEntry(recordNumber: number, digests: [generator.digest()])) }
+        for number in 1...10_000 { try builder.add(ListEntry(recordNumber: number, digests: [generator.digest()])) }
       }
     }
     #expect(try small.loadBlocklist().matches(for: Fingerprint(sizeInBytes: 1, digests: [known])).count == 1)

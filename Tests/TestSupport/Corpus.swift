@@ -116,3 +116,6 @@ public struct SeededGenerator: RandomNumberGenerator {
     return mixed ^ (mixed >> 31)
   }
 }
+
+/// Whether there is time for everything: `./dev test --long`.
+public let isLongRun = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_LONG"] == "1"

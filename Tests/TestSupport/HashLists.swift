@@ -27,7 +27,7 @@ public func buildList(
   _ entries: [ListEntry], at path: String, name: String = "test", version: String = "1"
 ) throws -> HashListCounts {
   var builder = HashListBuilder()
-  for entry in entries { builder.add(entry) }
+  for entry in entries { try builder.add(entry) }
   let information = HashListInformation(
     name: name, version: version, source: "test", created: Date(timeIntervalSince1970: 1_700_000_000))
   return try builder.write(to: FilePath(path), information: information).counts

@@ -64,10 +64,10 @@ struct RandomList {
     digests = (0..<count).map { _ in
       withUnsafeBytes(of: SIMD4<UInt64>.random(in: 0...UInt64.max)) { Digest(.sha256, bytes: $0)! }
     }
-    for (number, digest) in digests.enumerated() { builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
+    for (number, digest) in digests.enumerated() { try builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
     for number in 0..<hashes {
       let hash = PerceptualHash(words: .random(in: 0...UInt64.max), quality: 100)
-      builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [hash]))
+      try builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [hash]))
     }
     queries = (0..<8).map { _ in PerceptualHash(words: .random(in: 0...UInt64.max), quality: 100) }
     let file = FileManager.default.temporaryDirectory.appending(path: "muhafiz-parts-\(UUID().uuidString).hashlist")

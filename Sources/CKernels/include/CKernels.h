@@ -31,4 +31,15 @@ size_t ck_near_search(const uint8_t *records, size_t record_count, const uint8_t
 size_t ck_near_search_plain(const uint8_t *records, size_t record_count, const uint8_t *queries, size_t query_count,
                             unsigned radius, ck_near_hit *hits, size_t hit_capacity, size_t *next);
 
+/// Measures the hashes with the given numbers against one query.
+///
+/// records: 32 bytes each, aligned to 8. numbers: `count` of them, each of a record that is there. query: 32 bytes, any
+/// alignment. hits: room for `count`; their `query` is 0. Returns how many hits were written, in the order of `numbers`.
+/// Keeps no pointer.
+size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t count, const uint8_t *query,
+                       unsigned radius, ck_near_hit *hits);
+
+/// Has the cache line at an address fetched while other work goes on. Any address; reads nothing. Swift has no such call.
+static inline void ck_prefetch(const void *address) { __builtin_prefetch(address); }
+
 #endif

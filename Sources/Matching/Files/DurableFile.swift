@@ -56,20 +56,21 @@ package struct DurableFile: ~Copyable {
     try writeAll(bytes, at: offset)
   }
 
-  /// Reads back what was appended, in pieces of a mebibyte.
-  package mutating func readBack(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+  /// Reads back part of what was appended, in pieces of a mebibyte.
+  package mutating func readBack(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     try flush()
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
     defer { piece.deallocate() }
-    var offset: Int64 = 0
-    while offset < written {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let room = UnsafeMutableRawBufferPointer(rebasing: piece.prefix(range.upperBound - offset))
       let count: Int
-      do { count = try descriptor.read(fromAbsoluteOffset: offset, into: piece) } catch {
+      do { count = try descriptor.read(fromAbsoluteOffset: Int64(offset), into: room) } catch {
         throw Self.failure(error, "read back", temporary)
       }
       guard count > 0 else { throw MatchingError(.inputOutput, "\(temporary) became shorter while it was written") }
       try body(UnsafeRawBufferPointer(rebasing: piece[..<count]))
-      offset += Int64(count)
+      offset += count
     }
   }
 

@@ -34,6 +34,27 @@ public struct ListVersion: Sendable, Hashable {
   }
 }
 
+/// What a near match rests on.
+public struct NearMatch: Sendable, Hashable {
+  /// Which of the hashes that were asked met the entry: 0 for the picture as it is, then in the order of ``Dihedral``.
+  public let query: Int
+  public let queryQuality: UInt8?
+  /// `nil` where the list does not say.
+  public let listedQuality: UInt8?
+  /// How many entries of the list lie within the distance of the picture: many, and it is a common motif.
+  public let entriesWithin: Int
+
+  public init(query: Int, queryQuality: UInt8?, listedQuality: UInt8?, entriesWithin: Int) {
+    self.query = query
+    self.queryQuality = queryQuality
+    self.listedQuality = listedQuality
+    self.entriesWithin = entriesWithin
+  }
+
+  /// How the picture was turned or mirrored to meet the entry.
+  public var turn: Dihedral? { Dihedral(rawValue: query) }
+}
+
 /// A list entry that a fingerprint met, with everything needed to prove it later.
 public struct Match: Sendable, Hashable {
   public let list: ListVersion
@@ -45,10 +66,12 @@ public struct Match: Sendable, Hashable {
   public let distanceInBits: Int
   public let category: Category?
   public let contributor: String?
+  /// For the grade `near`.
+  public let near: NearMatch?
 
   public init(
     list: ListVersion, entry: String, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int = 0,
-    category: Category? = nil, contributor: String? = nil
+    category: Category? = nil, contributor: String? = nil, near: NearMatch? = nil
   ) {
     self.list = list
     self.entry = entry
@@ -57,6 +80,7 @@ public struct Match: Sendable, Hashable {
     self.distanceInBits = distanceInBits
     self.category = category
     self.contributor = contributor
+    self.near = near
   }
 }
 

@@ -1,4 +1,13 @@
+import Foundation
 import Hashing
+
+/// Who lists something under which category, and how much.
+public struct ListAttribution: Sendable, Hashable {
+  public let contributor: String?
+  public let category: Category?
+  /// Entries of the list that say so.
+  public let entries: Int
+}
 
 extension HashList {
   /// What the list says of one entry, without its hashes.
@@ -6,20 +15,61 @@ extension HashList {
   /// - Parameter index: 0 ..< ``entryCount``, in the order of the source.
   /// - Throws: ``MatchingError`` with `listCorrupt`.
   func entry(at index: Int) throws(MatchingError) -> ListEntry {
+    let row = try entryRow(index)
+    let said = try attribution(Int(row.load(UInt32.self, at: 4)))
+    let name = row.load(UInt64.self, at: 8)
+    let offset = name & (1 << UInt64(HashListLayout.nameOffsetBits) - 1)
+    let listed = row.load(Int64.self, at: 16)
+    return ListEntry(
+      id: name == HashListLayout.noString
+        ? nil : try string(offset, name >> UInt64(HashListLayout.nameOffsetBits)),
+      recordNumber: Int(row.load(UInt32.self, at: 0)), contributor: said.contributor, category: said.category,
+      listedAt: listed == HashListLayout.unknownTime ? nil : Date(timeIntervalSince1970: Double(listed)))
+  }
+
+  /// The number of the attribution that an entry has.
+  func attributionNumber(ofEntry index: Int) throws(MatchingError) -> Int {
+    let number = Int(try entryRow(index).load(UInt32.self, at: 4))
+    guard number < (try section(.attributions).count) else { throw damaged("entry \(index) has no contributor row") }
+    return number
+  }
+
+  /// Who lists what is in the list, and under which categories.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt`.
+  public func attributions() throws(MatchingError) -> [ListAttribution] {
+    var all: [ListAttribution] = []
+    for number in 0..<(try section(.attributions).count) { all.append(try attribution(number)) }
+    return all
+  }
+
+  private func entryRow(_ index: Int) throws(MatchingError) -> UnsafeRawBufferPointer {
     let rows = try section(.entries)
     guard index >= 0 && index < rows.count else { throw damaged("a record names entry \(index) of \(rows.count)") }
-    let row = try bytes(rows.offset + index * rows.recordSize, rows.recordSize)
-    let attributions = try section(.attributions)
-    let attribution = Int(row.load(UInt32.self, at: 16))
-    guard attribution < attributions.count else { throw damaged("entry \(index) has no contributor row") }
-    let said = try bytes(attributions.offset + attribution * attributions.recordSize, attributions.recordSize)
-    let scheme = try string(said.load(UInt64.self, at: 16), said.load(UInt64.self, at: 24))
-    let label = try string(said.load(UInt64.self, at: 32), said.load(UInt64.self, at: 40))
-    return ListEntry(
-      id: try string(row.load(UInt64.self, at: 8), UInt64(row.load(UInt32.self, at: 20))),
-      recordNumber: Int(truncatingIfNeeded: row.load(UInt64.self, at: 0)),
-      contributor: try string(said.load(UInt64.self, at: 0), said.load(UInt64.self, at: 8)),
-      category: label.map { Category(scheme: scheme ?? "", label: $0) })
+    return try bytes(rows.offset + index * rows.recordSize, rows.recordSize)
+  }
+
+  private func attribution(_ number: Int) throws(MatchingError) -> ListAttribution {
+    let rows = try section(.attributions)
+    guard number < rows.count else { throw damaged("an entry has no contributor row") }
+    let row = try bytes(rows.offset + number * rows.recordSize, rows.recordSize)
+    let scheme = try string(row.load(UInt64.self, at: 16), row.load(UInt64.self, at: 24))
+    let label = try string(row.load(UInt64.self, at: 32), row.load(UInt64.self, at: 40))
+    return ListAttribution(
+      contributor: try string(row.load(UInt64.self, at: 0), row.load(UInt64.self, at: 8)),
+      category: label.map { Category(scheme: scheme ?? "", label: $0) },
+      entries: Int(clamping: row.load(UInt64.self, at: 48)))
+  }
+
+  /// Hands over the bytes of a section in order, in pieces of whole records.
+  func forEachPiece(
+    of kind: HashListLayout.Kind, _ body: (UnsafeRawBufferPointer) throws(MatchingError) -> Void
+  ) throws(MatchingError) {
+    let section = try section(kind)
+    let size = (1 << 20) / section.recordSize * section.recordSize
+    for start in stride(from: 0, to: section.size, by: size) {
+      try body(try bytes(section.offset + start, min(size, section.size - start)))
+    }
   }
 
   private func section(_ kind: HashListLayout.Kind) throws(MatchingError) -> HashListSection {
@@ -41,36 +91,5 @@ extension HashList {
       throw damaged("a string lies outside of its section")
     }
     return String(decoding: try bytes(heap.offset + Int(offset), Int(length)), as: UTF8.self)
-  }
-
-  /// Reads the whole file and checks all that can be checked: every block, the trailer, that records ascend, that the
-  /// fan-out finds them, and that each names an entry.
-  ///
-  /// - Throws: ``MatchingError`` with `listCorrupt` and what is wrong first.
-  public func verify() throws(MatchingError) {
-    let wholeDigest = try sha256(file.bytes.slice(0, sizeInBytes - HashListLayout.trailerSize))
-    guard wholeDigest == digest else { throw damaged("the file does not have the digest that it ends with") }
-    try tree.verify(
-      offset: HashListLayout.blockSize, size: sizeInBytes - HashListLayout.trailerSize - HashListLayout.blockSize)
-    for records in records {
-      var bucketEnds = [Int](repeating: 0, count: 1 << records.fanOut.fanOutBits)
-      var last: UnsafeRawBufferPointer?
-      for index in 0..<records.keys.count {
-        let record = try record(index, in: records)
-        if let last, !last.lexicographicallyPrecedes(record) { throw damaged("record \(index) is out of order") }
-        last = record
-        bucketEnds[HashListLayout.bucket(of: record, bits: records.fanOut.fanOutBits)] = index + 1
-        _ = try entry(at: try entryIndex(of: index, in: records))
-      }
-      var start = 0
-      for (bucket, end) in bucketEnds.enumerated() {
-        guard file.bytes.load(UInt64.self, at: records.fanOut.offset + bucket * 8) == UInt64(start) else {
-          throw damaged("bucket \(bucket) does not begin where its records do")
-        }
-        start = max(start, end)
-      }
-      guard file.bytes.load(UInt64.self, at: records.fanOut.offset + bucketEnds.count * 8) == UInt64(records.keys.count)
-      else { throw damaged("the last bucket does not end with the records") }
-    }
   }
 }

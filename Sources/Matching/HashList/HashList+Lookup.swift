@@ -2,105 +2,117 @@ import CKernels
 import Hashing
 
 extension HashList {
-  /// Finds the entry that lists a digest.
+  /// Finds the entry that lists a digest; the first, where there are several.
   ///
   /// - Returns: The match, or `nil` when the list does not have the digest.
   /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
   public func match(for digest: Digest) throws(MatchingError) -> Match? {
-    guard let records = records(.init(digest.algorithm)) else { return nil }
-    guard let index = try digest.withBytes({ (key: UnsafeRawBufferPointer) throws(MatchingError) in
-      try find(key, in: records)
-    }) else { return nil }
-    let grade: MatchGrade = digest.algorithm == .sha256 ? .exact : .legacyExact
-    return try match(records, record: index, algorithm: .init(digest.algorithm), grade: grade, distanceInBits: 0)
+    guard let (records, index) = try find(digest) else { return nil }
+    return try match(in: records, entry: try entryIndex(of: index, in: records), digest)
   }
 
-  /// The index of a record, by halving the bucket that its first bits name.
-  private func find(_ key: UnsafeRawBufferPointer, in records: Records) throws(MatchingError) -> Int? {
-    let bucket = HashListLayout.bucket(of: key, bits: records.fanOut.fanOutBits)
-    var low = try fanOut(records, bucket)
-    var high = try fanOut(records, bucket + 1)
-    guard low <= high, high <= records.keys.count else { throw damaged("bucket \(bucket) has impossible bounds") }
-    while low < high {
-      let middle = (low + high) / 2
-      let order = compare(key, try record(middle, in: records))
-      if order == 0 { return middle }
-      if order < 0 { high = middle } else { low = middle + 1 }
-    }
-    return nil
-  }
-
-  private func fanOut(_ records: Records, _ bucket: Int) throws(MatchingError) -> Int {
-    let offset = records.fanOut.offset + bucket * 8
-    try tree.verify(offset: offset, size: 8)
-    guard let start = Int(exactly: file.bytes.load(UInt64.self, at: offset)) else {
-      throw damaged("bucket \(bucket) has impossible bounds")
-    }
-    return start
-  }
-
-  func record(_ index: Int, in records: Records) throws(MatchingError) -> UnsafeRawBufferPointer {
-    let size = records.keys.recordSize
-    let offset = records.keys.offset + index * size
-    try tree.verify(offset: offset, size: size)
-    return file.bytes.slice(offset, size)
-  }
-
-  /// Finds every listed perceptual hash within a distance of a query, or of several at once.
+  /// Finds the entries that list a digest: the first of each contributor and category.
   ///
-  /// The search compares all records, so its recall is 100 % by construction.
-  ///
-  /// - Parameters:
-  ///   - queries: Usually the eight hashes of one picture turned and mirrored; any number.
-  ///   - distance: Bits that may differ: 0…256; less than 0 is a mistake of the caller's and traps.
-  ///   - leastQuality: Listed hashes known to be of a lower quality are passed over.
-  /// - Returns: One match for each entry met, at its least distance, nearest first.
-  /// - Throws: ``MatchingError`` with `listCorrupt`.
-  public func matches(
-    near queries: [PerceptualHash], within distance: Int, leastQuality: UInt8 = PerceptualHash.leastQuality
-  ) throws(MatchingError) -> [Match] {
-    guard let records = records(.pdq), records.keys.count > 0, !queries.isEmpty else { return [] }
-    try tree.verify(offset: records.keys.offset, size: records.keys.size)
-    var nearest: [Int: Int] = [:]
-    for start in stride(from: 0, to: queries.count, by: Int(CK_NEAR_QUERIES)) {
-      let batch = queries[start..<min(start + Int(CK_NEAR_QUERIES), queries.count)]
-      for hit in search(batch, in: records, within: distance) {
-        let record = Int(hit.record)
-        nearest[record] = min(nearest[record] ?? 256, Int(hit.distance))
-      }
-    }
-    var matches: [Match] = []
-    var met: Set<Int> = []
-    for (record, distance) in nearest.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
-      if let quality = try quality(of: record, in: records), quality < leastQuality { continue }
-      guard met.insert(try entryIndex(of: record, in: records)).inserted else { continue }
-      matches.append(try match(records, record: record, algorithm: .pdq, grade: .near, distanceInBits: distance))
+  /// - Returns: Matches, in the order of the source; empty when the list does not have the digest.
+  /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
+  public func matches(for digest: Digest) throws(MatchingError) -> [Match] {
+    guard let (records, index) = try find(digest) else { return [] }
+    var matches = [try match(in: records, entry: try entryIndex(of: index, in: records), digest)]
+    for entry in try furtherEntries(of: index, in: records) {
+      matches.append(try match(in: records, entry: entry, digest))
     }
     return matches
   }
 
-  private func search(_ queries: ArraySlice<PerceptualHash>, in records: Records, within distance: Int) -> [ck_near_hit] {
-    var packed: [UInt8] = []
-    for query in queries { query.withBytes { packed.append(contentsOf: $0) } }
-    let keys = file.bytes.slice(records.keys.offset, records.keys.size)
-    var hits: [ck_near_hit] = []
-    var next = 0
-    withUnsafeTemporaryAllocation(of: ck_near_hit.self, capacity: 1024) { room in
-      while next < records.keys.count {
-        let found = ck_near_search(
-          keys.baseAddress!, records.keys.count, packed, queries.count, UInt32(distance), room.baseAddress!, room.count,
-          &next)
-        hits.append(contentsOf: room[..<found])
+  /// Looks many digests up at once: what one lookup waits for is fetched while others are worked on.
+  ///
+  /// - Returns: The matches of each digest that is listed, by its index in `digests`.
+  /// - Throws: ``MatchingError`` with `listCorrupt`.
+  public func matches(forEach digests: [Digest]) throws(MatchingError) -> [Int: [Match]] {
+    var found: [Int: [Match]] = [:]
+    for start in stride(from: 0, to: digests.count, by: Self.batchSize) {
+      let batch = start..<min(start + Self.batchSize, digests.count)
+      for index in batch {
+        if let records = records(.init(digests[index].algorithm)) { prefetchFilter(digests[index], in: records) }
+      }
+      for index in batch {
+        let matches = try matches(for: digests[index])
+        if !matches.isEmpty { found[index] = matches }
       }
     }
-    return hits
+    return found
   }
 
-  private func quality(of record: Int, in records: Records) throws(MatchingError) -> UInt8? {
-    guard let section = records.qualities else { return nil }
-    try tree.verify(offset: section.offset + record, size: 1)
-    let quality = file.bytes[section.offset + record]
-    return quality == HashListLayout.unknownQuality ? nil : quality
+  private static let batchSize = 64
+
+  private func prefetchFilter(_ digest: Digest, in records: Records) {
+    guard let filter = records.filter else { return }
+    digest.withBytes { key in
+      let block = RecordFilter.block(of: key.baseAddress!, blockCount: filter.count)
+      ck_prefetch(file.bytes.baseAddress! + filter.offset + block * HashListLayout.filterBlockSize)
+    }
+  }
+
+  private func find(_ digest: Digest) throws(MatchingError) -> (Records, Int)? {
+    guard let records = records(.init(digest.algorithm)) else { return nil }
+    let index = try digest.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) -> Int? in
+      guard try isAdmitted(key.baseAddress!, records) else { return nil }
+      return try find(key.baseAddress!, in: records)
+    }
+    return index.map { (records, $0) }
+  }
+
+  /// Whether the filter lets a key through: `false` says that it is not listed.
+  func isAdmitted(_ key: UnsafeRawPointer, _ records: Records) throws(MatchingError) -> Bool {
+    guard let filter = records.filter else { return true }
+    let block = RecordFilter.block(of: key, blockCount: filter.count)
+    let offset = filter.offset + block * HashListLayout.filterBlockSize
+    try tree.verify(offset: offset, size: HashListLayout.filterBlockSize)
+    return RecordFilter.admits(file.bytes.baseAddress! + offset, RecordFilter.mask(of: key))
+  }
+
+  /// The index of a record within the bucket that its first bits name.
+  ///
+  /// The bits behind those say where in the bucket a digest stands, give or take some places; from there steps that double
+  /// enclose it. Digests are spread evenly; where those of a hostile list are not, the steps double all the same.
+  private func find(_ key: UnsafeRawPointer, in records: Records) throws(MatchingError) -> Int? {
+    let bits = records.fanOut.fanOutBits
+    let bucket = HashListLayout.bucket(of: key, bits: bits)
+    var low = Int(try fanOut(records, bucket))
+    var high = Int(try fanOut(records, bucket + 1))
+    guard low <= high, high <= records.keys.count else { throw damaged("bucket \(bucket) has impossible bounds") }
+    guard low < high else { return nil }
+    let layout = RecordLayout(records.algorithm)
+    let fraction = (RecordLayout.prefix(key) << UInt64(bits)) >> 32
+    var probe = low + Int((UInt64(high - low) * fraction) >> 32)
+    var step = 1
+    while low < high {
+      let order = layout.compare(key, try record(probe, in: records))
+      if order == 0 { return probe }
+      if order < 0 { high = probe } else { low = probe + 1 }
+      if step < high - low {
+        probe = order < 0 ? max(low, high - step) : min(high - 1, low + step - 1)
+        step *= 2
+      } else {
+        probe = (low + high) / 2
+      }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private func fanOut(_ records: Records, _ bucket: Int) throws(MatchingError) -> UInt32 {
+    let offset = records.fanOut.offset + bucket * 4
+    try tree.verify(offset: offset, size: 4)
+    return file.bytes.load(UInt32.self, at: offset)
+  }
+
+  @inline(__always)
+  func record(_ index: Int, in records: Records) throws(MatchingError) -> UnsafeRawPointer {
+    let size = records.keys.recordSize
+    let offset = records.keys.offset + index * size
+    try tree.verify(offset: offset, size: size)
+    return file.bytes.baseAddress! + offset
   }
 
   func entryIndex(of record: Int, in records: Records) throws(MatchingError) -> Int {
@@ -109,33 +121,36 @@ extension HashList {
     return Int(file.bytes.load(UInt32.self, at: offset))
   }
 
-  /// The match that a record makes, with what its entry says.
-  private func match(
-    _ records: Records, record: Int, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int
-  ) throws(MatchingError) -> Match {
-    let entry = try entry(at: try entryIndex(of: record, in: records))
+  /// A row of the further entries: a record, and one more entry that has it.
+  func furtherEntry(_ row: Int, in records: Records) throws(MatchingError) -> (record: Int, entry: Int) {
+    let offset = records.furtherEntries.offset + row * 8
+    try tree.verify(offset: offset, size: 8)
+    return (Int(file.bytes.load(UInt32.self, at: offset)), Int(file.bytes.load(UInt32.self, at: offset + 4)))
+  }
+
+  /// The entries of a record besides the one that its index names.
+  func furtherEntries(of record: Int, in records: Records) throws(MatchingError) -> [Int] {
+    var (low, high) = (0, records.furtherEntries.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if try furtherEntry(middle, in: records).record < record { low = middle + 1 } else { high = middle }
+    }
+    var entries: [Int] = []
+    while low < records.furtherEntries.count {
+      let (owner, entry) = try furtherEntry(low, in: records)
+      guard owner == record else { break }
+      entries.append(entry)
+      low += 1
+    }
+    return entries
+  }
+
+  private func match(in records: Records, entry index: Int, _ digest: Digest) throws(MatchingError) -> Match {
+    let entry = try entry(at: index)
     return Match(
-      list: version, entry: entry.displayName, algorithm: algorithm, grade: grade, distanceInBits: distanceInBits,
-      category: entry.category, contributor: entry.contributor)
+      list: version, entry: entry.displayName, algorithm: .init(digest.algorithm),
+      grade: digest.algorithm == .sha256 ? .exact : .legacyExact, category: entry.category, contributor: entry.contributor)
   }
 
-  func damaged(_ what: String) -> MatchingError {
-    MatchingError(
-      .listCorrupt, "list file \(path) is damaged: \(what)", hint: "import the list again, or run 'muhafiz list verify'")
-  }
-}
-
-/// Less than, equal to or more than zero, as the bytes of one stand before, at or behind the other's.
-@inline(__always)
-private func compare(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Int {
-  // Digests begin with 16 bytes at least; two big-endian words decide nearly always.
-  for offset in stride(from: 0, to: one.count & ~7, by: 8) {
-    let left = UInt64(bigEndian: one.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-    let right = UInt64(bigEndian: other.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-    if left != right { return left < right ? -1 : 1 }
-  }
-  for offset in one.count & ~7..<one.count where one[offset] != other[offset] {
-    return one[offset] < other[offset] ? -1 : 1
-  }
-  return 0
+  func damaged(_ what: String) -> MatchingError { .damaged(path, what) }
 }

@@ -7,7 +7,7 @@ extension HashList {
   public func findsItsOwnRecords() throws(MatchingError) -> Bool {
     for records in records where records.keys.count > 0 {
       for index in [0, records.keys.count / 2, records.keys.count - 1] {
-        let bytes = try record(index, in: records)
+        let bytes = UnsafeRawBufferPointer(start: try record(index, in: records), count: records.keys.recordSize)
         if let algorithm = DigestAlgorithm(rawValue: UInt8(records.algorithm.rawValue)) {
           guard let digest = Digest(algorithm, bytes: bytes), try match(for: digest) != nil else { return false }
         } else if let hash = PerceptualHash(bytes: bytes) {

@@ -13,7 +13,7 @@ public final class HashList: Sendable {
   public let information: HashListInformation
   /// Rows that say where hashes come from.
   public let entryCount: Int
-  /// SHA-256 of the file without its last 32 bytes, where it stands: what identifies this version.
+  /// What identifies this version: SHA-256 of the file's header, which vouches for all that follows.
   public let digest: Digest
   public let sizeInBytes: Int
 
@@ -23,13 +23,32 @@ public final class HashList: Sendable {
   /// Sections that lookups go through, by algorithm.
   let records: [Records]
 
-  /// The sections of one algorithm.
-  struct Records {
+  /// The sections of one algorithm. A class, because every lookup hands it on.
+  final class Records: Sendable {
     let algorithm: HashListLayout.Algorithm
     let keys: HashListSection
     let fanOut: HashListSection
     let entryIndexes: HashListSection
+    let furtherEntries: HashListSection
+    /// For digests.
+    let filter: HashListSection?
+    /// For perceptual hashes.
     let qualities: HashListSection?
+    let nearIndex: NearIndex?
+
+    init(
+      algorithm: HashListLayout.Algorithm, keys: HashListSection, fanOut: HashListSection, entryIndexes: HashListSection,
+      furtherEntries: HashListSection, filter: HashListSection?, qualities: HashListSection?, nearIndex: NearIndex?
+    ) {
+      self.algorithm = algorithm
+      self.keys = keys
+      self.fanOut = fanOut
+      self.entryIndexes = entryIndexes
+      self.furtherEntries = furtherEntries
+      self.filter = filter
+      self.qualities = qualities
+      self.nearIndex = nearIndex
+    }
   }
 
   public var version: ListVersion { ListVersion(name: information.name, version: information.version) }
@@ -44,11 +63,11 @@ public final class HashList: Sendable {
     let header = try HashListHeader(file)
     sections = header.sections
     entryCount = header.entryCount
-    digest = header.trailer
+    digest = header.digest
     sizeInBytes = file.bytes.count
     tree = HashTree(
       file, shape: header.shape, treeBlock: header.treeOffset / HashListLayout.blockSize, root: header.root)
-    records = try Self.group(header.sections, path)
+    records = try Self.group(header.sections, file, tree)
     information = try Self.information(header, file, tree)
   }
 
@@ -65,10 +84,10 @@ public final class HashList: Sendable {
 
   func records(_ algorithm: HashListLayout.Algorithm) -> Records? { records.first { $0.algorithm == algorithm } }
 
-  private static func group(_ sections: [HashListSection], _ path: FilePath) throws(MatchingError) -> [Records] {
-    func damaged(_ what: String) -> MatchingError {
-      MatchingError(.listCorrupt, "list file \(path) is damaged: \(what)", hint: "import the list again")
-    }
+  private static func group(
+    _ sections: [HashListSection], _ file: MappedFile, _ tree: HashTree
+  ) throws(MatchingError) -> [Records] {
+    func damaged(_ what: String) -> MatchingError { .damaged(file.path, what) }
     var all: [Records] = []
     for keys in sections where keys.kind == .records {
       func section(_ kind: HashListLayout.Kind) throws(MatchingError) -> HashListSection {
@@ -79,14 +98,25 @@ public final class HashList: Sendable {
       }
       let fanOut = try section(.fanOut)
       let indexes = try section(.entryIndexes)
-      guard keys.count <= HashListLayout.mostRecords, fanOut.fanOutBits <= HashListLayout.mostFanOutBits,
+      guard keys.count > 0, keys.count <= HashListLayout.mostRecords, fanOut.fanOutBits <= HashListLayout.mostFanOutBits,
         fanOut.count == 1 << fanOut.fanOutBits + 1, indexes.count == keys.count
       else { throw damaged("the sections for one algorithm do not fit together") }
-      let qualities = keys.algorithm == .pdq ? try section(.qualities) : nil
-      guard qualities.map({ $0.count == keys.count }) ?? true else {
-        throw damaged("there are not as many qualities as perceptual hashes")
+      var (filter, qualities, nearIndex): (HashListSection?, HashListSection?, NearIndex?)
+      if keys.algorithm == .pdq {
+        let quality = try section(.qualities)
+        guard quality.count == keys.count else { throw damaged("there are not as many qualities as perceptual hashes") }
+        qualities = quality
+        nearIndex = try NearIndex(
+          recordCount: keys.count, slots: try section(.nearSlots), starts: try section(.nearStarts),
+          records: try section(.nearRecords), file, tree)
+      } else {
+        filter = try section(.filter)
+        guard filter!.count > 0 else { throw damaged("there is no filter for one algorithm") }
       }
-      all.append(Records(algorithm: keys.algorithm, keys: keys, fanOut: fanOut, entryIndexes: indexes, qualities: qualities))
+      all.append(
+        Records(
+          algorithm: keys.algorithm, keys: keys, fanOut: fanOut, entryIndexes: indexes,
+          furtherEntries: try section(.furtherEntries), filter: filter, qualities: qualities, nearIndex: nearIndex))
     }
     return all
   }
@@ -94,20 +124,15 @@ public final class HashList: Sendable {
   private static func information(
     _ header: HashListHeader, _ file: MappedFile, _ tree: HashTree
   ) throws(MatchingError) -> HashListInformation {
-    var fields: [Substring: Substring] = [:]
-    if let section = header.sections.first(where: { $0.kind == .information }) {
-      try tree.verify(offset: section.offset, size: section.size)
-      let text = String(decoding: file.bytes.slice(section.offset, section.size), as: UTF8.self)
-      for line in text.split(separator: "\n") {
-        guard let tab = line.firstIndex(of: "\t") else { continue }
-        fields[line[..<tab]] = line[line.index(after: tab)...]
-      }
+    guard let section = header.sections.first(where: { $0.kind == .information }) else {
+      throw .damaged(file.path, "it does not say which list it is")
     }
-    guard let name = fields["name"], let version = fields["version"] else {
-      throw MatchingError(.listCorrupt, "list file \(file.path) is damaged: it does not say which list it is")
+    try tree.verify(offset: section.offset, size: section.size)
+    let text = String(decoding: file.bytes.slice(section.offset, section.size), as: UTF8.self)
+    guard let information = HashListInformation(text, created: header.created) else {
+      throw .damaged(file.path, "it does not say which list it is")
     }
-    return HashListInformation(
-      name: String(name), version: String(version), source: String(fields["source"] ?? ""), created: header.created)
+    return information
   }
 }
 

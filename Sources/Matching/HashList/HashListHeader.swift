@@ -9,8 +9,8 @@ struct HashListHeader {
   let treeOffset: Int
   let shape: HashTreeShape
   let root: Digest
-  /// What the file ends with; `HashListFormat.md`, "Trailer".
-  let trailer: Digest
+  /// SHA-256 of the header. Through the root it vouches for every byte of the file.
+  let digest: Digest
 
   init(_ file: MappedFile) throws(MatchingError) {
     typealias Layout = HashListLayout
@@ -48,7 +48,7 @@ struct HashListHeader {
         : damaged("its format version is \(version)")
     }
     let digest = try sha256(bytes.slice(0, Layout.headerDigestOffset))
-    guard digest == Digest(.sha256, bytes: bytes.slice(Layout.headerDigestOffset, 32)) else {
+    guard digest == Digest(.sha256, bytes: bytes.slice(Layout.headerDigestOffset, Layout.nodeSize)) else {
       throw damaged("the header does not have the digest that it was written with")
     }
     let size = bytes.load(UInt64.self, at: Layout.fileSizeOffset)
@@ -66,7 +66,7 @@ struct HashListHeader {
       treeOffset % Layout.blockSize == 0, treeOffset >= Layout.blockSize, treeOffset <= bytes.count
     else { throw damaged("the header's numbers are impossible") }
     let shape = HashTreeShape(dataBlocks: treeOffset / Layout.blockSize - 1)
-    guard treeSize == shape.blocks * Layout.blockSize, treeOffset + treeSize + Layout.trailerSize == bytes.count else {
+    guard treeSize == shape.blocks * Layout.blockSize, treeOffset + treeSize == bytes.count else {
       throw damaged("the tree of digests does not fit the file")
     }
     var sections: [HashListSection] = []
@@ -93,6 +93,6 @@ struct HashListHeader {
     self.treeOffset = treeOffset
     self.shape = shape
     root = Digest(.sha256, bytes: bytes.slice(Layout.rootOffset, 32))!
-    trailer = Digest(.sha256, bytes: bytes.slice(bytes.count - Layout.trailerSize, Layout.trailerSize))!
+    self.digest = digest
   }
 }

@@ -24,31 +24,36 @@ enum HashListLayout {
   static let createdRange: ClosedRange<Int64> = -62_135_596_800...253_402_300_799  // Years 1 to 9999.
   static let mostSections = (headerDigestOffset - sectionTableOffset) / sectionSize
 
-  // "Hash tree" and "Trailer".
+  // "Hash tree".
   static let nodeSize = 32
   static let nodesPerBlock = blockSize / nodeSize
-  static let trailerSize = 32
 
   /// "Sections": what a section holds.
   enum Kind: UInt32, CaseIterable {
     case records = 1
     case fanOut = 2
     case entryIndexes = 3
-    case qualities = 4
-    case entries = 5
-    case attributions = 6
-    case strings = 7
-    case information = 8
+    case furtherEntries = 4
+    case filter = 5
+    case qualities = 6
+    case nearSlots = 7
+    case nearStarts = 8
+    case nearRecords = 9
+    case entries = 10
+    case attributions = 11
+    case strings = 12
+    case information = 13
 
     /// Whether there is one section of this kind for each algorithm, or a single one.
-    var isPerAlgorithm: Bool { rawValue <= Self.qualities.rawValue }
+    var isPerAlgorithm: Bool { rawValue <= Self.nearRecords.rawValue }
 
     /// Bytes of one record of a section of this kind.
     func recordSize(_ algorithm: Algorithm) -> Int {
       switch self {
       case .records: algorithm.recordSize
-      case .fanOut: 8
-      case .entryIndexes: 4
+      case .fanOut, .entryIndexes, .nearStarts, .nearRecords: 4
+      case .furtherEntries, .nearSlots: 8
+      case .filter: filterBlockSize
       case .entries: entrySize
       case .attributions: attributionSize
       case .qualities, .strings, .information: 1
@@ -76,17 +81,24 @@ enum HashListLayout {
     }
   }
 
-  /// "Entries": one row.
+  // "Entries": one row.
   static let entrySize = 24
+  /// A name's place: its offset in the low bits, its length above them.
+  static let nameOffsetBits = 40
+  static let longestName = 1 << 24 - 1
   static let noString = UInt64.max
-  /// "Attributions": one row of three strings.
-  static let attributionSize = 48
+  static let unknownTime = Int64.min
+  /// "Attributions": one row of three strings and a count.
+  static let attributionSize = 56
   /// "Qualities": the list did not say.
   static let unknownQuality: UInt8 = 255
 
   /// "Fan-out": a bucket holds about this many records, so that most of them lie within one block.
   static let recordsPerBucket = 64
   static let mostFanOutBits = 24
+  // "Filter".
+  static let filterBlockSize = 32
+  static let filterBitsPerRecord = 12
   /// "Limits": records and entries are numbered with 32 bits.
   static let mostRecords = Int(UInt32.max)
 
@@ -98,9 +110,10 @@ enum HashListLayout {
   }
 
   /// The bucket of a record: its first `bits` bits, 0…24 of them.
-  static func bucket(of record: UnsafeRawBufferPointer, bits: Int) -> Int {
+  @inline(__always)
+  static func bucket(of record: UnsafeRawPointer, bits: Int) -> Int {
     let leading = UInt32(bigEndian: record.loadUnaligned(as: UInt32.self))
-    return bits == 0 ? 0 : Int(leading >> UInt32(32 - bits))
+    return Int((UInt64(leading) << UInt64(bits)) >> 32)
   }
 
   static func blocks(_ size: Int) -> Int { (size + blockSize - 1) / blockSize }

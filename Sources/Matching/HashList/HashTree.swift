@@ -95,7 +95,7 @@ final class HashTree: Sendable {
 
 /// SHA-256 of bytes in memory.
 func sha256(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) -> Digest {
-  do { return try Digester.digests(of: bytes, [.sha256])[0] } catch {
+  do { return try Digest.sha256(of: bytes) } catch {
     throw MatchingError(.inputOutput, "\(error)")
   }
 }

@@ -92,9 +92,9 @@ struct BenchCommand: ParsableCommand {
     var generator = SystemRandomNumberGenerator()
     var builder = HashListBuilder()
     let known = (0..<digests).map { _ in Self.random(.sha256, &generator) }
-    for (number, digest) in known.enumerated() { builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
+    for (number, digest) in known.enumerated() { try builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
     for number in 0..<pdq {
-      builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [Self.randomHash(&generator)]))
+      try builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [Self.randomHash(&generator)]))
     }
     let path = FilePath(folder.path).appending("bench.hashlist")
     let information = HashListInformation(name: "bench", version: "1", source: "random", created: Date())

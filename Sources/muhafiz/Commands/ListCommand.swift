@@ -70,7 +70,7 @@ struct ListImport: ParsableCommand {
       created: Date(), action: action, distanceInBits: distance
     ) { builder in
       for file in files {
-        reports.append((file, try importer.read(FilePath(file)) { builder.add($0) }))
+        reports.append((file, try importer.read(FilePath(file)) { try builder.add($0) }))
       }
       guard reports.contains(where: { $0.report.entries > 0 }) else {
         reportRejections(reports)

@@ -1,0 +1,51 @@
+import Hashing
+
+extension HashList {
+  /// Reads the whole file and checks all that can be checked: every block against the digests up to the header's, that
+  /// records ascend, that the fan-out, the filter and the near index find them, and that each names an entry.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt` and what is wrong first.
+  public func verify() throws(MatchingError) {
+    try tree.verify(offset: HashListLayout.blockSize, size: sizeInBytes - HashListLayout.blockSize)
+    for records in records {
+      try verifyRecords(records)
+      try verifyFurtherEntries(records)
+      try records.nearIndex?.verify { (index) throws(MatchingError) in try record(index, in: records) }
+    }
+  }
+
+  private func verifyRecords(_ records: Records) throws(MatchingError) {
+    let layout = RecordLayout(records.algorithm)
+    let bits = records.fanOut.fanOutBits
+    var bucketEnds = [Int](repeating: 0, count: 1 << bits)
+    var last: UnsafeRawPointer?
+    for index in 0..<records.keys.count {
+      let record = try record(index, in: records)
+      if let last, !layout.precedes(last, record) { throw damaged("record \(index) is out of order") }
+      last = record
+      bucketEnds[HashListLayout.bucket(of: record, bits: bits)] = index + 1
+      guard try isAdmitted(record, records) else { throw damaged("the filter turns record \(index) away") }
+      _ = try entry(at: try entryIndex(of: index, in: records))
+    }
+    var start = 0
+    for (bucket, end) in bucketEnds.enumerated() {
+      guard Int(file.bytes.load(UInt32.self, at: records.fanOut.offset + bucket * 4)) == start else {
+        throw damaged("bucket \(bucket) does not begin where its records do")
+      }
+      start = max(start, end)
+    }
+    guard Int(file.bytes.load(UInt32.self, at: records.fanOut.offset + bucketEnds.count * 4)) == records.keys.count else {
+      throw damaged("the last bucket does not end with the records")
+    }
+  }
+
+  private func verifyFurtherEntries(_ records: Records) throws(MatchingError) {
+    var last = (record: 0, entry: -1)
+    for row in 0..<records.furtherEntries.count {
+      let pair = try furtherEntry(row, in: records)
+      guard last < pair, pair.record < records.keys.count else { throw damaged("its further entries are out of order") }
+      _ = try entry(at: pair.entry)
+      last = pair
+    }
+  }
+}
