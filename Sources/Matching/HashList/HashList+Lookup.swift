@@ -24,6 +24,11 @@ extension HashList {
     return matches
   }
 
+  /// Whether the list has a digest.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
+  public func contains(_ digest: Digest) throws(MatchingError) -> Bool { try find(digest) != nil }
+
   /// Looks many digests up at once: what one lookup waits for is fetched while others are worked on.
   ///
   /// - Returns: The matches of each digest that is listed, by its index in `digests`.

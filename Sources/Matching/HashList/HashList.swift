@@ -20,8 +20,10 @@ public final class HashList: Sendable {
   let file: MappedFile
   let tree: HashTree
   let sections: [HashListSection]
-  /// Sections that lookups go through, by algorithm.
+  /// Sections that lookups go through, of each algorithm there is.
   let records: [Records]
+  /// The same by the algorithm's number.
+  private let recordsByAlgorithm: [Records?]
 
   /// The sections of one algorithm. A class, because every lookup hands it on.
   final class Records: Sendable {
@@ -68,6 +70,9 @@ public final class HashList: Sendable {
     tree = HashTree(
       file, shape: header.shape, treeBlock: header.treeOffset / HashListLayout.blockSize, root: header.root)
     records = try Self.group(header.sections, file, tree)
+    recordsByAlgorithm = HashListLayout.Algorithm.allCases.map { [records] algorithm in
+      records.first { $0.algorithm == algorithm }
+    }
     information = try Self.information(header, file, tree)
   }
 
@@ -82,7 +87,7 @@ public final class HashList: Sendable {
   /// Distinct hashes of all kinds.
   public var hashCount: Int { records.reduce(0) { $0 + $1.keys.count } }
 
-  func records(_ algorithm: HashListLayout.Algorithm) -> Records? { records.first { $0.algorithm == algorithm } }
+  func records(_ algorithm: HashListLayout.Algorithm) -> Records? { recordsByAlgorithm[Int(algorithm.rawValue)] }
 
   private static func group(
     _ sections: [HashListSection], _ file: MappedFile, _ tree: HashTree

@@ -69,7 +69,13 @@ enum HashListLayout {
     case sha256 = 3
     case pdq = 4
 
-    init(_ algorithm: DigestAlgorithm) { self = Self(rawValue: UInt32(algorithm.rawValue))! }
+    init(_ algorithm: DigestAlgorithm) {
+      switch algorithm {
+      case .md5: self = .md5
+      case .sha1: self = .sha1
+      case .sha256: self = .sha256
+      }
+    }
 
     var recordSize: Int {
       switch self {

@@ -34,7 +34,7 @@ struct NearIndexWriter {
       for start in starts[number] { try file.append(start) }
     }
     // Reading back and appending exclude each other.
-    let ordered = SpillFile(in: folder)
+    var ordered = SpillFile(in: folder)
     for (number, slot) in slots.enumerated() {
       let records = try order(slot, starts[number], &file)
       try records.withUnsafeBytes { try ordered.append($0) }

@@ -22,7 +22,7 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     guard digests > 0, pdq > 0, seconds > 0 else { throw UsageError("--digests, --pdq and --seconds are more than 0") }
-    var generator = SystemRandomNumberGenerator()
+    var generator = SplitMix(state: 1)
     let piece = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255, using: &generator) }
     if format == .text { print("WORK                                                            FIGURE") }
     for algorithms in [[DigestAlgorithm.sha256], [.md5], [.sha1], DigestAlgorithm.allCases] {
@@ -37,19 +37,49 @@ struct BenchCommand: ParsableCommand {
       }
       show("pdq and its seven turned forms, \(side) × \(side) luma", rate, "images/s")
     }
-    try withList { list in
-      let known = (0..<1024).map { index in list.known[index * list.known.count / 1024] }
-      let unknown = (0..<1024).map { _ in Self.random(.sha256, &generator) }
-      for (name, keys) in [("hits", known), ("misses", unknown)] {
-        let rate = try measure { for key in keys { _ = try list.list.match(for: key) } }
-        show("lookup, \(digests.grouped) sha256, \(name)", rate * Double(keys.count), "lookups/s")
-      }
-      let queries = (0..<8).map { _ in Self.randomHash(&generator) }
-      for count in [1, 8] {
-        let rate = try measure { _ = try list.list.matches(near: Array(queries[..<count]), within: 31) }
-        show("near query within 31 bits, \(pdq.grouped) pdq, \(count) at once", rate * Double(count), "queries/s")
-      }
+    try withLists { lists in
+      try measureLookups(lists, &generator)
+      try measureNearQueries(lists, &generator)
     }
+  }
+
+  private func measureLookups(_ lists: Lists, _ generator: inout some RandomNumberGenerator) throws {
+    let hits = (0..<4096).map { lists.known[$0 * lists.known.count / 4096] }.shuffled()
+    let misses = (0..<4096).map { _ in Self.random(.sha256, &generator) }
+    let mixed = misses.enumerated().map { $0 % 100 == 0 ? hits[$0] : $1 }
+    for (name, keys) in [("hits", hits), ("misses", misses)] {
+      let rate = try measure { for key in keys { _ = try lists.digests.contains(key) } }
+      show("lookup, \(digests.grouped) sha256, \(name)", rate * Double(keys.count), "lookups/s")
+    }
+    let named = try measure { for key in hits { _ = try lists.digests.match(for: key) } }
+    show("lookup, \(digests.grouped) sha256, hits with their entry", named * Double(hits.count), "lookups/s")
+    let batched = try measure { _ = try lists.digests.matches(forEach: mixed) }
+    show("lookup, \(digests.grouped) sha256, batches, 1 % hits", batched * Double(mixed.count), "lookups/s")
+  }
+
+  private func measureNearQueries(_ lists: Lists, _ generator: inout some RandomNumberGenerator) throws {
+    // Half of the queries look like something that is listed.
+    let queries = (0..<64).map { number in
+      number % 2 == 0
+        ? Self.randomHash(&generator) : lists.hashes[number * lists.hashes.count / 64].flippingBits(number % 32, &generator)
+    }
+    for count in [1, 8] {
+      var next = 0
+      let rate = try measure {
+        _ = try lists.pictures.matches(near: Array(queries[next..<next + count]), within: 31)
+        next = (next + count) % queries.count
+      }
+      show("near query within 31 bits, \(pdq.grouped) pdq, \(count) at once", rate * Double(count), "queries/s")
+    }
+    let linear = try measure { _ = lists.withinByComparingAll(queries[1], 31) }
+    show("the same by comparing all, one after the other", linear, "queries/s")
+    var (found, due) = (0, 0)
+    for query in queries {
+      let expected = lists.withinByComparingAll(query, 31)
+      due += expected.count
+      found += Set(try lists.pictures.matches(near: [query], within: 31).map(\.entry)).intersection(expected).count
+    }
+    show("recall of \(due) entries within 31 bits", due == 0 ? 100 : 100 * Double(found) / Double(due), "%")
   }
 
   /// Rounds per second: the median of five stretches.
@@ -82,24 +112,52 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  /// Builds a list of random hashes in the folder for temporary files.
-  private func withList(_ body: ((list: HashList, known: [Digest])) throws -> Void) throws {
+  /// Lists of random hashes, and what is in them.
+  private struct Lists {
+    let digests: HashList
+    let known: [Digest]
+    let pictures: HashList
+    let hashes: [PerceptualHash]
+
+    /// The entries within a distance, by the plainest way to find them.
+    func withinByComparingAll(_ query: PerceptualHash, _ distance: Int) -> Set<String> {
+      var within: Set<String> = []
+      for (index, hash) in hashes.enumerated() where query.distanceInBits(to: hash) <= distance { within.insert("#\(index + 1)") }
+      return within
+    }
+  }
+
+  /// Builds the lists in the folder for temporary files.
+  private func withLists(_ body: (Lists) throws -> Void) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "muhafiz-bench-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     defer {
       do { try FileManager.default.removeItem(at: folder) } catch { complain("warning: \(folder.path) is left behind") }
     }
-    var generator = SystemRandomNumberGenerator()
-    var builder = HashListBuilder()
-    let known = (0..<digests).map { _ in Self.random(.sha256, &generator) }
-    for (number, digest) in known.enumerated() { try builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
-    for number in 0..<pdq {
-      try builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [Self.randomHash(&generator)]))
+    func build(_ name: String, _ count: Int, _ add: (inout HashListBuilder, Int) throws -> Void) throws -> HashList {
+      let begun = ContinuousClock.now
+      var builder = HashListBuilder(spillingTo: FilePath(folder.path))
+      for number in 0..<count { try add(&builder, number) }
+      let path = FilePath(folder.path).appending("\(name).hashlist")
+      let information = HashListInformation(name: name, version: "1", source: "random", created: Date())
+      _ = try builder.write(to: path, information: information)
+      show("build, \(count.grouped) \(name)", Double(count) / ((ContinuousClock.now - begun) / .seconds(1)), "hashes/s")
+      let opened = ContinuousClock.now
+      let list = try HashList(opening: path)
+      show("open, \(count.grouped) \(name)", (ContinuousClock.now - opened) / .microseconds(1), "µs")
+      show("size, \(count.grouped) \(name)", Double(list.sizeInBytes) / Double(count), "bytes a hash")
+      return list
     }
-    let path = FilePath(folder.path).appending("bench.hashlist")
-    let information = HashListInformation(name: "bench", version: "1", source: "random", created: Date())
-    _ = try builder.write(to: path, information: information)
-    try body((try HashList(opening: path), known))
+    var generator = SplitMix(state: 2)
+    let known = (0..<digests).map { _ in Self.random(.sha256, &generator) }
+    let digestList = try build("sha256", digests) { builder, number in
+      try builder.add(ListEntry(recordNumber: number + 1, digests: [known[number]]))
+    }
+    let hashes = (0..<pdq).map { _ in Self.randomHash(&generator) }
+    let pictureList = try build("pdq", pdq) { builder, number in
+      try builder.add(ListEntry(recordNumber: number + 1, perceptualHashes: [hashes[number]]))
+    }
+    try body(Lists(digests: digestList, known: known, pictures: pictureList, hashes: hashes))
   }
 
   private static func random(_ algorithm: DigestAlgorithm, _ generator: inout some RandomNumberGenerator) -> Digest {
@@ -109,5 +167,27 @@ struct BenchCommand: ParsableCommand {
 
   private static func randomHash(_ generator: inout some RandomNumberGenerator) -> PerceptualHash {
     PerceptualHash(words: .random(in: 0...UInt64.max, using: &generator), quality: 100)
+  }
+}
+
+extension PerceptualHash {
+  /// The hash with so many bits turned over.
+  fileprivate func flippingBits(_ count: Int, _ generator: inout some RandomNumberGenerator) -> PerceptualHash {
+    var words = words
+    for bit in (0..<256).shuffled(using: &generator).prefix(count) { words[bit / 64] ^= 1 << UInt64(bit % 64) }
+    return PerceptualHash(words: words, quality: quality)
+  }
+}
+
+/// Random numbers that cost next to nothing, the same in every run.
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
   }
 }

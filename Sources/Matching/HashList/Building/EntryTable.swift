@@ -2,11 +2,11 @@ import Foundation
 import SystemPackage
 
 /// The rows that say where hashes come from, on their way into a list; `HashListFormat.md`, "Entries" and "Attributions".
-final class EntryTable {
+struct EntryTable: ~Copyable {
   private typealias Layout = HashListLayout
 
-  private let rows: SpillFile
-  private let names: SpillFile
+  private var rows: SpillFile
+  private var names: SpillFile
   private(set) var count = 0
   private var numbers: [Attribution: UInt32] = [:]
   private var attributions: [(Attribution, entries: UInt64)] = []
@@ -37,7 +37,7 @@ final class EntryTable {
   /// Adds a row.
   ///
   /// - Returns: The numbers of the row and of its attribution.
-  func add(_ entry: ListEntry) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
+  mutating func add(_ entry: ListEntry) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
     guard count < Layout.mostRecords, let number = UInt32(exactly: entry.recordNumber) else {
       throw MatchingError(.tooLarge, "a list has at most 2^32 entries, of as many lines")
     }
@@ -63,7 +63,7 @@ final class EntryTable {
   }
 
   /// Appends a name, or as much of it as a row can say.
-  private func append(_ name: inout String) throws(MatchingError) -> Int {
+  private mutating func append(_ name: inout String) throws(MatchingError) -> Int {
     do {
       return try name.withUTF8 { text in
         let kept = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: text.prefix(Layout.longestName)))
@@ -73,14 +73,14 @@ final class EntryTable {
     } catch { throw error as! MatchingError }
   }
 
-  private func appendRow(_ number: UInt32, _ attribution: UInt32, _ name: UInt64, _ listed: Int64) throws(MatchingError) {
+  private mutating func appendRow(_ number: UInt32, _ attribution: UInt32, _ name: UInt64, _ listed: Int64) throws(MatchingError) {
     var row = (number.littleEndian, attribution.littleEndian, name.littleEndian, listed.littleEndian)
     do { try withUnsafeBytes(of: &row) { try rows.append($0.slice(0, Layout.entrySize)) } } catch {
       throw error as! MatchingError
     }
   }
 
-  private func number(of attribution: Attribution) -> UInt32 {
+  private mutating func number(of attribution: Attribution) -> UInt32 {
     if let last, last.0 == attribution { return last.1 }
     let number = numbers[attribution] ?? UInt32(attributions.count)
     if number == attributions.count {
@@ -92,7 +92,7 @@ final class EntryTable {
   }
 
   /// Takes over all rows of an earlier version, under the same numbers.
-  func adopt(_ list: HashList) throws(MatchingError) {
+  mutating func adopt(_ list: HashList) throws(MatchingError) {
     for said in try list.attributions() {
       let number = number(of: Attribution(contributor: said.contributor, category: said.category))
       attributions[Int(number)].entries += UInt64(said.entries)
@@ -120,14 +120,16 @@ final class EntryTable {
     return adopted.numbers[number]
   }
 
-  /// Whether two attributions name different categories of one scheme.
-  func conflict(_ one: UInt32, _ other: UInt32) -> Bool {
-    guard let left = attributions[Int(one)].0.category, let right = attributions[Int(other)].0.category else { return false }
-    return left.scheme == right.scheme && left.label != right.label
+  /// Whether one of several attributions names another category of the same scheme than a further one.
+  func conflict(_ some: [UInt32], _ other: UInt32) -> Bool {
+    guard let category = attributions[Int(other)].0.category else { return false }
+    return some.contains { number in
+      attributions[Int(number)].0.category.map { $0.scheme == category.scheme && $0.label != category.label } ?? false
+    }
   }
 
   /// Writes the sections of entries, attributions and strings.
-  func write(to file: inout HashListWriter) throws {
+  mutating func write(to file: inout HashListWriter) throws {
     try file.section(.init(.entries)) { append in try rows.forEachPiece(append) }
     var places: [(offset: UInt64, length: UInt64)] = []
     for (attribution, _) in attributions {

@@ -10,11 +10,10 @@ import SystemPackage
 public struct HashListBuilder: ~Copyable {
   private typealias Layout = HashListLayout
 
-  private var sorters: [HashListLayout.Algorithm: RecordSorter] = [:]
-  private var removals: [HashListLayout.Algorithm: RecordSorter] = [:]
+  private var added: RecordSorters
+  private var removed: RecordSorters
   private var entries: EntryTable
   private var base: HashList?
-  private let memoryInBytes: Int
   private let folder: FilePath
 
   /// Memory that a build takes at most, if nobody says otherwise.
@@ -24,9 +23,11 @@ public struct HashListBuilder: ~Copyable {
   ///   - memoryInBytes: What sorting may take; some ten megabytes are needed besides.
   ///   - folder: Where temporary data go once they are too many; `nil` for the system's folder for such.
   public init(memoryInBytes: Int = HashListBuilder.usualMemory, spillingTo folder: FilePath? = nil) {
-    self.memoryInBytes = memoryInBytes
     self.folder = folder ?? FilePath(FileManager.default.temporaryDirectory.path)
     entries = EntryTable(spillingTo: self.folder)
+    let memory = ChunkMemory(sizeInBytes: memoryInBytes)
+    added = RecordSorters(memory, spillingTo: self.folder)
+    removed = RecordSorters(memory, spillingTo: self.folder)
   }
 
   /// Begins with all that an earlier version holds. Nothing may have been added before.
@@ -43,51 +44,12 @@ public struct HashListBuilder: ~Copyable {
   /// - Throws: ``MatchingError`` with `diskFull` or `inputOutput` when temporary data cannot be written, or with `tooLarge`.
   public mutating func add(_ entry: ListEntry) throws(MatchingError) {
     let (row, attribution) = try entries.add(entry)
-    for digest in entry.digests {
-      try digest.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) in
-        try add(key, .init(digest.algorithm), row, attribution, nil)
-      }
-    }
-    for hash in entry.perceptualHashes {
-      try hash.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) in
-        try add(key, .pdq, row, attribution, hash.quality)
-      }
-    }
+    try added.add(entry, row: row, attribution: attribution)
   }
 
   /// Takes the hashes of an entry out of the version that the list began with. What else is added stays.
   public mutating func remove(_ entry: ListEntry) throws(MatchingError) {
-    for digest in entry.digests {
-      try digest.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) in
-        try remove(key, .init(digest.algorithm))
-      }
-    }
-    for hash in entry.perceptualHashes {
-      try hash.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) in try remove(key, .pdq) }
-    }
-  }
-
-  private mutating func add(
-    _ key: UnsafeRawBufferPointer, _ algorithm: HashListLayout.Algorithm, _ row: UInt32, _ attribution: UInt32,
-    _ quality: UInt8?
-  ) throws(MatchingError) {
-    let sorter = sorters[algorithm] ?? makeSorter(algorithm, share: 2)
-    sorters[algorithm] = sorter
-    guard sorter.count < Layout.mostRecords else { throw MatchingError(.tooLarge, "a list has at most 2^32 hashes of a kind") }
-    sorter.layout.write(key, entry: row, attribution: attribution, quality: quality, to: try sorter.next())
-  }
-
-  private mutating func remove(
-    _ key: UnsafeRawBufferPointer, _ algorithm: HashListLayout.Algorithm
-  ) throws(MatchingError) {
-    let sorter = removals[algorithm] ?? makeSorter(algorithm, share: 8)
-    removals[algorithm] = sorter
-    sorter.layout.write(key, entry: 0, attribution: 0, quality: nil, to: try sorter.next())
-  }
-
-  /// A sorter with a part of the memory: lists of several algorithms have as many hashes of each.
-  private func makeSorter(_ algorithm: HashListLayout.Algorithm, share: Int) -> RecordSorter {
-    RecordSorter(RecordLayout(algorithm), memoryInBytes: memoryInBytes / (share * max(1, sorters.count)), folder: folder)
+    try removed.add(entry, row: 0, attribution: 0)
   }
 
   /// Writes the list durably.
@@ -104,11 +66,11 @@ public struct HashListBuilder: ~Copyable {
       let layout = RecordLayout(algorithm)
       var runs: [RecordRun] = []
       if let base, let old = ListRun(base, layout) { runs.append(old) }
-      if let sorter = sorters.removeValue(forKey: algorithm) { runs += try sorter.finish() }
+      runs += try added.finish(algorithm)
       if runs.isEmpty { continue }
-      let removed = try removals.removeValue(forKey: algorithm).map { MergedRun(layout, try $0.finish()) }
-      var section = RecordSections(layout, entries: entries, spillingTo: folder)
-      try section.write(MergedRun(layout, runs), leavingOut: removed, to: &file)
+      let leftOut = MergedRun(layout, try removed.finish(algorithm))
+      var section = RecordSections(layout, spillingTo: folder)
+      try section.write(MergedRun(layout, runs), leavingOut: leftOut, entries, to: &file)
       counts.accepted += section.recordCount
       counts.duplicates += section.duplicates
       counts.removed += section.removed

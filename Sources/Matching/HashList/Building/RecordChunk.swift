@@ -5,7 +5,8 @@ final class RecordChunk: @unchecked Sendable {
   let layout: RecordLayout
   private var storage: UnsafeMutableRawPointer
   let capacity: Int
-  private(set) var count = 0
+  /// How many are there; whoever fills the chunk says so.
+  var count = 0
 
   /// - Parameter sizeInBytes: Room for records, at least one.
   init(_ layout: RecordLayout, sizeInBytes: Int) {
@@ -16,14 +17,9 @@ final class RecordChunk: @unchecked Sendable {
 
   deinit { storage.deallocate() }
 
-  var isFull: Bool { count == capacity }
+  var start: UnsafeMutableRawPointer { storage }
+  var end: UnsafeMutableRawPointer { storage + capacity * layout.stride }
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage, count: count * layout.stride) }
-
-  /// Room for the next record, which the caller fills.
-  func next() -> UnsafeMutableRawPointer {
-    defer { count += 1 }
-    return storage + count * layout.stride
-  }
 
   /// Where a record was, and the beginning of its key.
   private struct Item {
@@ -37,6 +33,7 @@ final class RecordChunk: @unchecked Sendable {
   /// sorted by comparison. Keys of digests are spread evenly, so two deals leave about one item to a bucket; keys that are
   /// not, as a hostile list may have, cost comparisons.
   func sort() {
+    let (storage, stride, count) = (storage, layout.stride, count)
     let items = UnsafeMutableBufferPointer<Item>.allocate(capacity: count)
     let dealt = UnsafeMutableBufferPointer<Item>.allocate(capacity: count)
     let sorted = UnsafeMutableRawPointer.allocate(byteCount: capacity * layout.stride, alignment: 64)
@@ -46,7 +43,7 @@ final class RecordChunk: @unchecked Sendable {
     }
     for index in 0..<count {
       items.initializeElement(
-        at: index, to: Item(prefix: RecordLayout.prefix(storage + index * layout.stride), index: UInt32(index)))
+        at: index, to: Item(prefix: RecordLayout.prefix(storage + index * stride), index: UInt32(index)))
     }
     let ends = deal(items[...], to: dealt, bits: 11, above: 53)
     var start = 0
@@ -55,11 +52,10 @@ final class RecordChunk: @unchecked Sendable {
       start = end
     }
     for (place, item) in items.enumerated() {
-      (sorted + place * layout.stride).copyMemory(
-        from: storage + Int(item.index) * layout.stride, byteCount: layout.stride)
+      (sorted + place * stride).copyMemory(from: storage + Int(item.index) * stride, byteCount: stride)
     }
     storage.deallocate()
-    storage = sorted
+    self.storage = sorted
   }
 
   /// Deals items into buckets by some bits of their prefix, in order.

@@ -2,16 +2,12 @@
 class RecordRun {
   /// The record at hand, valid until the next call of `advance`; `nil` at the end, and before the first.
   fileprivate(set) var current: UnsafeRawPointer?
-  /// The beginning of its key.
-  fileprivate(set) var prefix: UInt64 = 0
-
   /// Goes on to the next record.
   func advance() throws(MatchingError) { preconditionFailure("a run knows how to go on") }
 
   @inline(__always)
   final func arrive(at record: UnsafeRawPointer?) {
     current = record
-    if let record { prefix = RecordLayout.prefix(record) }
   }
 }
 
@@ -32,7 +28,7 @@ final class ChunkRun: RecordRun {
 /// The records of a sorted chunk that was spilled.
 final class SpilledRun: RecordRun {
   private let layout: RecordLayout
-  private let file: SpillFile
+  private let file: SharedSpill
   private var offset: Int
   private let end: Int
   private let buffer: UnsafeMutableRawBufferPointer
@@ -41,7 +37,7 @@ final class SpilledRun: RecordRun {
 
   private static let bufferSize = 128 << 10
 
-  init(_ layout: RecordLayout, _ file: SpillFile, offset: Int, count: Int) {
+  init(_ layout: RecordLayout, _ file: SharedSpill, offset: Int, count: Int) {
     self.layout = layout
     self.file = file
     self.offset = offset
@@ -55,7 +51,7 @@ final class SpilledRun: RecordRun {
     if place == filled {
       let size = min(buffer.count, end - offset)
       guard size > 0 else { return arrive(at: nil) }
-      filled = try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]))
+      filled = try file.spill.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]))
       guard filled == size else { throw MatchingError(.inputOutput, "temporary data became shorter") }
       offset += filled
       place = 0
@@ -111,9 +107,15 @@ final class ListRun: RecordRun {
 final class MergedRun: RecordRun {
   private let layout: RecordLayout
   private let runs: [RecordRun]
-  /// Indices of runs that are not at their end, as a heap with the least record on top.
-  private var heap: [Int] = []
+  /// The records at hand of all runs that are not at their end, as a heap with the least on top.
+  private var heap: [Head] = []
   private var isStarted = false
+
+  private struct Head {
+    var prefix: UInt64
+    var record: UnsafeRawPointer
+    let run: Int
+  }
 
   init(_ layout: RecordLayout, _ runs: [RecordRun]) {
     self.layout = layout
@@ -122,46 +124,48 @@ final class MergedRun: RecordRun {
 
   override func advance() throws(MatchingError) {
     if isStarted {
-      guard let top = heap.first else { return arrive(at: nil) }
-      try runs[top].advance()
-      if runs[top].current == nil {
+      guard let run = heap.first?.run else { return arrive(at: nil) }
+      try runs[run].advance()
+      if let record = runs[run].current {
+        heap[0] = Head(prefix: RecordLayout.prefix(record), record: record, run: run)
+      } else {
         heap[0] = heap[heap.count - 1]
         heap.removeLast()
       }
       sink(0)
     } else {
       isStarted = true
-      for index in runs.indices {
-        try runs[index].advance()
-        if runs[index].current != nil { heap.append(index) }
+      for (index, run) in runs.enumerated() {
+        try run.advance()
+        if let record = run.current { heap.append(Head(prefix: RecordLayout.prefix(record), record: record, run: index)) }
       }
       for place in heap.indices.reversed() { sink(place) }
     }
-    guard let top = heap.first else { return arrive(at: nil) }
-    current = runs[top].current
-    prefix = runs[top].prefix
+    arrive(at: heap.first?.record)
   }
 
   private func sink(_ start: Int) {
+    let layout = layout
     heap.withUnsafeMutableBufferPointer { heap in
+      guard start < heap.count else { return }
+      let sinking = heap[start]
       var place = start
       while true {
-        var least = place
-        let child = 2 * place + 1
-        if child < heap.count && precedes(heap[child], heap[least]) { least = child }
-        if child + 1 < heap.count && precedes(heap[child + 1], heap[least]) { least = child + 1 }
-        if least == place { return }
-        heap.swapAt(place, least)
-        place = least
+        var child = 2 * place + 1
+        guard child < heap.count else { break }
+        if child + 1 < heap.count && Self.precedes(heap[child + 1], heap[child], layout) { child += 1 }
+        guard Self.precedes(heap[child], sinking, layout) else { break }
+        heap[place] = heap[child]
+        place = child
       }
+      heap[place] = sinking
     }
   }
 
   @inline(__always)
-  private func precedes(_ one: Int, _ other: Int) -> Bool {
-    let (left, right) = (runs[one], runs[other])
-    if left.prefix != right.prefix { return left.prefix < right.prefix }
-    let order = layout.compareRest(left.current!, right.current!)
-    return order != 0 ? order < 0 : one < other
+  private static func precedes(_ one: Head, _ other: Head, _ layout: RecordLayout) -> Bool {
+    if one.prefix != other.prefix { return one.prefix < other.prefix }
+    let order = layout.compareRest(one.record, other.record)
+    return order != 0 ? order < 0 : one.run < other.run
   }
 }

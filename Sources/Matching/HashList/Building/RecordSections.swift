@@ -6,10 +6,9 @@ struct RecordSections: ~Copyable {
 
   private let layout: RecordLayout
   private let folder: FilePath
-  private let entries: EntryTable
-  private let indexes: SpillFile
-  private let further: SpillFile
-  private let qualities: SpillFile
+  private var indexes: SpillFile
+  private var further: SpillFile
+  private var qualities: SpillFile
 
   /// Distinct hashes written.
   private(set) var recordCount = 0
@@ -18,9 +17,8 @@ struct RecordSections: ~Copyable {
   /// Hashes that contributors put into different categories of one scheme.
   private(set) var conflicts = 0
 
-  init(_ layout: RecordLayout, entries: EntryTable, spillingTo folder: FilePath) {
+  init(_ layout: RecordLayout, spillingTo folder: FilePath) {
     self.layout = layout
-    self.entries = entries
     self.folder = folder
     indexes = SpillFile(in: folder)
     further = SpillFile(in: folder)
@@ -30,11 +28,12 @@ struct RecordSections: ~Copyable {
   /// - Parameters:
   ///   - records: Ascending; of equal ones the first names the hash.
   ///   - removals: Hashes, ascending, that are left out where an earlier version has them.
+  ///   - entries: Knows who says what of a hash that several entries have.
   mutating func write(
-    _ records: RecordRun, leavingOut removals: RecordRun?, to file: inout HashListWriter
+    _ records: RecordRun, leavingOut removals: RecordRun, _ entries: borrowing EntryTable, to file: inout HashListWriter
   ) throws {
     try file.begin(.init(.records, layout.algorithm))
-    try merge(records, removals, to: &file)
+    try merge(records, removals, entries, to: &file)
     guard recordCount > 0 else { return }
     let (starts, bits) = try addressing(&file)
     try file.begin(.init(.fanOut, layout.algorithm, fanOutBits: bits))
@@ -49,49 +48,47 @@ struct RecordSections: ~Copyable {
     }
   }
 
-  private mutating func merge(_ records: RecordRun, _ removals: RecordRun?, to file: inout HashListWriter) throws {
+  private mutating func merge(
+    _ records: RecordRun, _ removals: RecordRun, _ entries: borrowing EntryTable, to file: inout HashListWriter
+  ) throws {
     let key = UnsafeMutableRawPointer.allocate(byteCount: layout.stride, alignment: 8)
     defer { key.deallocate() }
     var statements = Statements()
     try records.advance()
-    try removals?.advance()
+    try removals.advance()
     while let record = records.current {
       let isFirst = recordCount == 0 && duplicates == 0 || !layout.equal(record, key)
       if isFirst {
-        if let removals {
-          while let removal = removals.current, layout.precedes(removal, record) { try removals.advance() }
-          if layout.attribution(record) == RecordLayout.unresolved, let removal = removals.current,
-            layout.equal(removal, record)
-          {
-            removed += try passOver(records, like: removal)
-            continue
-          }
+        while let removal = removals.current, layout.precedes(removal, record) { try removals.advance() }
+        if let removal = removals.current, layout.attribution(record) == RecordLayout.unresolved,
+          layout.equal(removal, record)
+        {
+          removed += 1
+          try passOver(records, like: removal)
+          continue
         }
         key.copyMemory(from: record, byteCount: layout.stride)
         statements.reset()
         try file.append(UnsafeRawBufferPointer(start: record, count: layout.keySize))
-        try append(layout.entry(record), to: indexes)
+        try indexes.append(layout.entry(record))
         if layout.algorithm == .pdq {
           try withUnsafeBytes(of: layout.quality(record)) { try qualities.append($0) }
         }
         recordCount += 1
       } else {
         if layout.attribution(record) != RecordLayout.unresolved { duplicates += 1 }
-        if statements.attributions.isEmpty { statements.attributions.append(try attribution(of: key)) }
-        try addFurther(record, to: &statements)
+        if statements.attributions.isEmpty { statements.attributions.append(try attribution(of: key, entries)) }
+        try addFurther(record, entries, to: &statements)
       }
       try records.advance()
     }
   }
 
   /// Passes over what an earlier version says of a hash that is taken out; what was added of it comes after.
-  ///
-  /// - Returns: 1, the number of hashes taken out.
-  private func passOver(_ records: RecordRun, like removal: UnsafeRawPointer) throws -> Int {
+  private func passOver(_ records: RecordRun, like removal: UnsafeRawPointer) throws {
     while let record = records.current, layout.attribution(record) == RecordLayout.unresolved,
       layout.equal(record, removal)
     { try records.advance() }
-    return 1
   }
 
   /// What was said so far of the hash at hand.
@@ -107,25 +104,23 @@ struct RecordSections: ~Copyable {
   }
 
   /// Keeps a further entry of the hash at hand where somebody else says so, or says otherwise.
-  private mutating func addFurther(_ record: UnsafeRawPointer, to statements: inout Statements) throws {
-    let attribution = try attribution(of: record)
+  private mutating func addFurther(
+    _ record: UnsafeRawPointer, _ entries: borrowing EntryTable, to statements: inout Statements
+  ) throws {
+    let attribution = try attribution(of: record, entries)
     guard !statements.attributions.contains(attribution) else { return }
-    if !statements.areInConflict && statements.attributions.contains(where: { entries.conflict($0, attribution) }) {
+    if !statements.areInConflict && entries.conflict(statements.attributions, attribution) {
       statements.areInConflict = true
       conflicts += 1
     }
     statements.attributions.append(attribution)
-    try append(UInt32(recordCount - 1), to: further)
-    try append(layout.entry(record), to: further)
+    try further.append(UInt32(recordCount - 1))
+    try further.append(layout.entry(record))
   }
 
-  private func attribution(of record: UnsafeRawPointer) throws -> UInt32 {
+  private func attribution(of record: UnsafeRawPointer, _ entries: borrowing EntryTable) throws -> UInt32 {
     let attribution = layout.attribution(record)
     return attribution == RecordLayout.unresolved ? try entries.attribution(ofAdopted: layout.entry(record)) : attribution
-  }
-
-  private func append(_ number: UInt32, to spill: SpillFile) throws {
-    try withUnsafeBytes(of: number.littleEndian) { try spill.append($0) }
   }
 
   /// The fan-out of the records that were written.
@@ -142,26 +137,45 @@ struct RecordSections: ~Copyable {
   /// Makes the filter block by block, in the order of the records, and appends it.
   private func writeFilter(to file: inout HashListWriter) throws {
     let blockCount = RecordFilter.blockCount(recordCount: recordCount)
-    let spill = SpillFile(in: folder)
-    var current = 0
-    var lanes = SIMD8<UInt32>.zero
-    func emit() throws {
-      for lane in 0..<8 { lanes[lane] = lanes[lane].littleEndian }
-      try withUnsafeBytes(of: lanes) { try spill.append($0) }
-      lanes = .zero
-      current += 1
-    }
-    try forEachKey(&file) { key in
-      let block = RecordFilter.block(of: key, blockCount: blockCount)
-      while current < block { try emit() }
-      lanes |= RecordFilter.mask(of: key)
-    }
-    while current < blockCount { try emit() }
+    var filter = FilterWriter(spill: SpillFile(in: folder), blockCount: blockCount)
+    try forEachKey(&file) { try filter.add($0) }
+    let spill = try filter.finish()
     try file.section(.init(.filter, layout.algorithm)) { append in try spill.forEachPiece(append) }
   }
 
   /// Reads the keys back from the file.
   private func forEachKey(_ file: inout HashListWriter, _ body: (UnsafeRawPointer) throws -> Void) throws {
     try file.forEachRecord(of: layout.algorithm, body)
+  }
+}
+
+/// Makes a filter block by block, from keys in order.
+private struct FilterWriter: ~Copyable {
+  private var spill: SpillFile
+  private let blockCount: Int
+  private var current = 0
+  private var lanes = SIMD8<UInt32>.zero
+
+  init(spill: consuming SpillFile, blockCount: Int) {
+    self.spill = spill
+    self.blockCount = blockCount
+  }
+
+  mutating func add(_ key: UnsafeRawPointer) throws(MatchingError) {
+    let block = RecordFilter.block(of: key, blockCount: blockCount)
+    while current < block { try emit() }
+    lanes |= RecordFilter.mask(of: key)
+  }
+
+  private mutating func emit() throws(MatchingError) {
+    for lane in 0..<8 { try spill.append(lanes[lane]) }
+    lanes = .zero
+    current += 1
+  }
+
+  /// - Returns: All blocks.
+  consuming func finish() throws(MatchingError) -> SpillFile {
+    while current < blockCount { try emit() }
+    return spill
   }
 }

@@ -4,76 +4,86 @@ import SystemPackage
 
 /// Sorts any number of records of one algorithm in bounded memory: chunks are sorted in the background while the next is
 /// filled, those that memory has no room for are spilled, and all are merged at the end.
-final class RecordSorter {
+struct RecordSorter: ~Copyable {
   let layout: RecordLayout
-  private let folder: FilePath
   private let chunkSize: Int
   private let background: ChunkQueue
   private var filling: RecordChunk?
-  private(set) var count = 0
+  /// Where the next record goes, and where the chunk ends.
+  private var place: UnsafeMutableRawPointer
+  private var end: UnsafeMutableRawPointer
+  /// Records in the chunks before.
+  private var before = 0
 
-  /// Chunks in use at once besides those kept: one being filled, one waiting, and one being sorted in twice its size.
-  private static let chunksInWork = 5
-  private static let largestChunk = 32 << 20
-  private static let smallestChunk = 64 << 10
-
-  /// - Parameters:
-  ///   - memoryInBytes: What all chunks may take; at least some hundred kilobytes are used.
-  ///   - folder: Where chunks are spilled.
-  init(_ layout: RecordLayout, memoryInBytes: Int, folder: FilePath) {
+  /// - Parameter folder: Where chunks are spilled.
+  init(_ layout: RecordLayout, _ memory: ChunkMemory, spillingTo folder: FilePath) {
     self.layout = layout
-    self.folder = folder
-    chunkSize = max(Self.smallestChunk, min(Self.largestChunk, memoryInBytes / (2 * Self.chunksInWork)))
-    background = ChunkQueue(keeping: max(0, memoryInBytes / chunkSize - Self.chunksInWork), folder: folder)
+    chunkSize = memory.chunkSize
+    background = ChunkQueue(memory, spillingTo: folder)
+    let chunk = RecordChunk(layout, sizeInBytes: ChunkMemory.smallestChunk)
+    (filling, place, end) = (chunk, chunk.start, chunk.end)
   }
 
   /// Room for the next record, which the caller fills.
   ///
   /// - Throws: ``MatchingError`` when a chunk could not be spilled.
-  func next() throws(MatchingError) -> UnsafeMutableRawPointer {
-    if let filling, !filling.isFull {
-      count += 1
-      return filling.next()
-    }
-    if let filling { try background.sort(filling) }
+  @inline(__always)
+  mutating func next() throws(MatchingError) -> UnsafeMutableRawPointer {
+    if place == end { try beginChunk() }
+    defer { place += layout.stride }
+    return place
+  }
+
+  private mutating func beginChunk() throws(MatchingError) {
+    try endChunk()
+    guard before < HashListLayout.mostRecords else { throw MatchingError(.tooLarge, "a list has at most 2^32 hashes of a kind") }
     // A small list does not need a large chunk.
-    let chunk = RecordChunk(layout, sizeInBytes: min(chunkSize, max(Self.smallestChunk, 2 * count * layout.stride)))
-    filling = chunk
-    count += 1
-    return chunk.next()
+    let chunk = RecordChunk(layout, sizeInBytes: min(chunkSize, max(ChunkMemory.smallestChunk, 2 * before * layout.stride)))
+    (filling, place, end) = (chunk, chunk.start, chunk.end)
+  }
+
+  private mutating func endChunk() throws(MatchingError) {
+    guard let chunk = filling.take() else { return }
+    chunk.count = (place - chunk.start) / layout.stride
+    before += chunk.count
+    if chunk.count > 0 { try background.sort(chunk) }
   }
 
   /// Sorts the rest.
   ///
   /// - Returns: All records in sorted runs, in the order in which they were added.
-  func finish() throws(MatchingError) -> [RecordRun] {
-    if let filling { try background.sort(filling) }
-    filling = nil
+  mutating func finish() throws(MatchingError) -> [RecordRun] {
+    try endChunk()
     return try background.finish(layout)
   }
 }
 
+/// A spill file that several runs read.
+final class SharedSpill {
+  var spill: SpillFile
+
+  init(in folder: FilePath) { spill = SpillFile(in: folder) }
+}
+
 /// Sorts chunks on a thread of its own, and spills those there is no room for.
 ///
-/// `@unchecked Sendable`: all that changes is touched on the queue, or after it has come to rest.
+/// `@unchecked Sendable`: all that changes is touched on the queue, or after it has come to rest; the failure is locked.
 private final class ChunkQueue: @unchecked Sendable {
   private let queue = DispatchQueue(label: "muhafiz.sort")
   private let room = DispatchSemaphore(value: 2)
-  private let keeping: Int
+  private let memory: ChunkMemory
   private let folder: FilePath
-  private var sorted: [Sorted] = []
-  private var kept = 0
   private let failure = Mutex<MatchingError?>(nil)
+  private var sorted: [Sorted] = []
+  private var spill: SharedSpill?
 
   private enum Sorted {
     case chunk(RecordChunk)
-    case spilled(SpillFile, offset: Int, count: Int)
+    case spilled(SharedSpill, offset: Int, count: Int)
   }
 
-  private var spill: SpillFile?
-
-  init(keeping: Int, folder: FilePath) {
-    self.keeping = keeping
+  init(_ memory: ChunkMemory, spillingTo folder: FilePath) {
+    self.memory = memory
     self.folder = folder
   }
 
@@ -91,17 +101,16 @@ private final class ChunkQueue: @unchecked Sendable {
   private func take(_ chunk: RecordChunk) {
     if failure.withLock({ $0 != nil }) { return }
     chunk.sort()
-    if kept < keeping {
-      kept += 1
+    if memory.keeps(chunk.bytes.count) {
       sorted.append(.chunk(chunk))
       return
     }
+    let shared = spill ?? SharedSpill(in: folder)
+    spill = shared
+    let offset = shared.spill.size
     do {
-      let spill = spill ?? SpillFile(in: folder)
-      self.spill = spill
-      let offset = spill.size
-      try spill.append(chunk.bytes)
-      sorted.append(.spilled(spill, offset: offset, count: chunk.count))
+      try shared.spill.append(chunk.bytes)
+      sorted.append(.spilled(shared, offset: offset, count: chunk.count))
     } catch let error { failure.withLock { $0 = error } }
   }
 

@@ -4,10 +4,10 @@ import SystemPackage
 /// Bytes put aside while a list is built: a file without a name, gone with the program however that ends.
 ///
 /// What fits into the buffer never reaches the disk.
-final class SpillFile {
+struct SpillFile: ~Copyable {
   private let folder: FilePath
   private var descriptor: FileDescriptor?
-  private var buffer: UnsafeMutableRawBufferPointer
+  private let buffer: UnsafeMutableRawBufferPointer
   private var buffered = 0
   private var written = 0
 
@@ -27,11 +27,18 @@ final class SpillFile {
   /// Bytes appended so far.
   var size: Int { written + buffered }
 
-  func append(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
+  mutating func append(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
     if buffered + bytes.count > buffer.count { try flush() }
     if bytes.count > buffer.count { return try write(bytes) }
     UnsafeMutableRawBufferPointer(rebasing: buffer[buffered...]).copyMemory(from: bytes)
     buffered += bytes.count
+  }
+
+  /// Appends a number as the file has it.
+  mutating func append(_ number: UInt32) throws(MatchingError) {
+    if buffered + 4 > buffer.count { try flush() }
+    buffer.storeBytes(of: number.littleEndian, toByteOffset: buffered, as: UInt32.self)
+    buffered += 4
   }
 
   /// Reads bytes that were appended.
@@ -69,12 +76,12 @@ final class SpillFile {
     }
   }
 
-  private func flush() throws(MatchingError) {
+  private mutating func flush() throws(MatchingError) {
     try write(UnsafeRawBufferPointer(rebasing: buffer[..<buffered]))
     buffered = 0
   }
 
-  private func write(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
+  private mutating func write(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
     if descriptor == nil { descriptor = try Self.open(in: folder) }
     do { try descriptor!.writeAll(toAbsoluteOffset: Int64(written), bytes) } catch { throw failure(error, "write") }
     written += bytes.count

@@ -1,0 +1,84 @@
+import Hashing
+import Synchronization
+import SystemPackage
+
+/// A sorter for each algorithm.
+struct RecordSorters: ~Copyable {
+  private var md5: RecordSorter
+  private var sha1: RecordSorter
+  private var sha256: RecordSorter
+  private var pdq: RecordSorter
+
+  /// - Parameter memory: Shared by all; a list of one algorithm has it for itself.
+  init(_ memory: ChunkMemory, spillingTo folder: FilePath) {
+    func sorter(_ algorithm: HashListLayout.Algorithm) -> RecordSorter {
+      RecordSorter(RecordLayout(algorithm), memory, spillingTo: folder)
+    }
+    md5 = sorter(.md5)
+    sha1 = sorter(.sha1)
+    sha256 = sorter(.sha256)
+    pdq = sorter(.pdq)
+  }
+
+  /// Adds the hashes of one entry.
+  mutating func add(_ entry: ListEntry, row: UInt32, attribution: UInt32) throws(MatchingError) {
+    for digest in entry.digests {
+      switch digest.algorithm {
+      case .md5: try Self.add(digest, row, attribution, to: &md5)
+      case .sha1: try Self.add(digest, row, attribution, to: &sha1)
+      case .sha256: try Self.add(digest, row, attribution, to: &sha256)
+      }
+    }
+    for hash in entry.perceptualHashes {
+      let record = try pdq.next()
+      let layout = pdq.layout
+      hash.withBytes { layout.write($0, entry: row, attribution: attribution, quality: hash.quality, to: record) }
+    }
+  }
+
+  @inline(__always)
+  private static func add(
+    _ digest: Digest, _ row: UInt32, _ attribution: UInt32, to sorter: inout RecordSorter
+  ) throws(MatchingError) {
+    let record = try sorter.next()
+    let layout = sorter.layout
+    digest.withBytes { layout.write($0, entry: row, attribution: attribution, quality: nil, to: record) }
+  }
+
+  /// Sorts the rest of one algorithm.
+  ///
+  /// - Returns: All its records in sorted runs, in the order in which they were added.
+  mutating func finish(_ algorithm: HashListLayout.Algorithm) throws(MatchingError) -> [RecordRun] {
+    switch algorithm {
+    case .none: []
+    case .md5: try md5.finish()
+    case .sha1: try sha1.finish()
+    case .sha256: try sha256.finish()
+    case .pdq: try pdq.finish()
+    }
+  }
+}
+
+/// Memory for records on their way into one list.
+final class ChunkMemory: Sendable {
+  /// Bytes of one chunk.
+  let chunkSize: Int
+  private let left: Atomic<Int>
+
+  private static let largestChunk = 32 << 20
+  static let smallestChunk = 64 << 10
+
+  /// - Parameter sizeInBytes: All that sorting may take. Chunks that are being filled and sorted need about five of the
+  ///   size of one for each algorithm; a third of the memory is for chunks that wait for the merge.
+  init(sizeInBytes: Int) {
+    chunkSize = max(Self.smallestChunk, min(Self.largestChunk, sizeInBytes / 32))
+    left = Atomic(sizeInBytes / 3)
+  }
+
+  /// Whether a chunk may stay in memory until the merge.
+  func keeps(_ sizeInBytes: Int) -> Bool {
+    if left.subtract(sizeInBytes, ordering: .relaxed).newValue >= 0 { return true }
+    left.add(sizeInBytes, ordering: .relaxed)
+    return false
+  }
+}
