@@ -77,12 +77,19 @@ public struct HashListBuilder {
   /// Writes the list durably.
   ///
   /// - Returns: How many hashes the file holds, and the digest that identifies it.
-  /// - Throws: ``MatchingError``, and then there is no file at `path` that was not there before.
+  /// - Throws: ``MatchingError``, and then there is no file at `path` that was not there before, unless it was the
+  ///   folder that could not be synced.
   public mutating func write(
     to path: FilePath, information: HashListInformation
   ) throws -> (counts: HashListCounts, digest: Digest) {
+    try write(to: path, information: information, on: HostFileSystem())
+  }
+
+  mutating func write(
+    to path: FilePath, information: HashListInformation, on fileSystem: any DurableFileSystem
+  ) throws -> (counts: HashListCounts, digest: Digest) {
     var counts = HashListCounts(entries: entries.count)
-    var file = try HashListWriter.begin(path)
+    var file = try HashListWriter.begin(path, on: fileSystem)
     for algorithm in HashListLayout.Algorithm.allCases {
       guard var sorted = records.removeValue(forKey: algorithm) else { continue }
       sorted.sort { $0.key.words == $1.key.words ? $0.entry < $1.entry : $0.key.words.precedes($1.key.words) }

@@ -22,8 +22,9 @@ struct HashListWriter: ~Copyable {
   }
 
   /// Begins a list file that will appear at `path` when it is finished.
-  static func begin(_ path: FilePath) throws -> HashListWriter {
-    var writer = HashListWriter(file: try DurableFile(replacing: path), digester: try Digester([.sha256]))
+  static func begin(_ path: FilePath, on fileSystem: any DurableFileSystem) throws -> HashListWriter {
+    var writer = HashListWriter(
+      file: try DurableFile(replacing: path, on: fileSystem), digester: try Digester([.sha256]))
     try writer.reserveHeader()
     return writer
   }
