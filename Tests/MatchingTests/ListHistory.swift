@@ -28,8 +28,8 @@ struct ListHistory {
   private(set) var attempts: [Attempt] = []
   /// Which of the digests a version lists.
   private(set) var contents: [ListVersion: Set<Int>] = [:]
-  /// Versions that were reported to be in force once, with the digests of their files.
-  private(set) var acknowledged: [(version: ListVersion, digest: String, operations: Int)] = []
+  /// Files of versions that were reported to be in force once, and since which operation.
+  private(set) var acknowledged: [(path: String, bytes: [UInt8], since: Int)] = []
 
   init(omitting omission: CrashFileSystem.Omission? = nil) {
     disk = CrashFileSystem(root: FilePath(home.url.path), omitting: omission)
@@ -60,8 +60,10 @@ struct ListHistory {
     let active = try catalog.active()
     attempts.append(Attempt(operations: begin..<disk.operations.count, isAcknowledged: isAcknowledged, active: active))
     guard isAcknowledged else { return }
-    for list in active where !acknowledged.contains(where: { $0.digest == list.sha256 }) {
-      acknowledged.append((.init(name: list.name, version: list.version), list.sha256, disk.operations.count))
+    for list in active {
+      let path = "home/lists/\(list.name)/\(list.version).hashlist"
+      if acknowledged.contains(where: { $0.path == path }) { continue }
+      acknowledged.append((path, try Array(Data(contentsOf: home.url.appending(path: path))), disk.operations.count))
     }
   }
 

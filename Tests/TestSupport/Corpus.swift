@@ -94,7 +94,7 @@ public final class TemporaryDirectory: Sendable {
     let memory = URL(filePath: "/dev/shm", directoryHint: .isDirectory)
     let place =
       inMemory && FileManager.default.isWritableFile(atPath: memory.path) ? memory : FileManager.default.temporaryDirectory
-    url = place.appending(path: "muhafiz-test-\(UUID().uuidString)")
+    url = place.appending(path: "muhafiz-test-\(UUID().uuidString.prefix(13))")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
   }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A moment in the life of a file system, and what the medium may hold if the power fails in it.
 ///
 /// As SQLite's crash tests have it, each sector that was written and not synced is by itself kept, dropped or turned
@@ -153,9 +155,9 @@ package struct PowerCut {
 extension [UInt8] {
   /// Puts bytes in place of those at the offset; what lies between the end and the offset becomes zeros.
   fileprivate mutating func put(_ bytes: ArraySlice<UInt8>, at offset: Int) {
-    if offset + bytes.count > count { append(contentsOf: repeatElement(0, count: offset + bytes.count - count)) }
+    if offset + bytes.count > count { self += [UInt8](repeating: 0, count: offset + bytes.count - count) }
     withUnsafeMutableBytes { target in
-      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: $0) }
+      bytes.withUnsafeBytes { _ = memcpy(target.baseAddress! + offset, $0.baseAddress!, $0.count) }
     }
   }
 }
