@@ -9,10 +9,17 @@ import SystemPackage
 ///     lists/ACTIVE
 public struct ListCatalog: Sendable {
   public let folder: FilePath
+  private let fileSystem: any DurableFileSystem
 
   /// - Parameter home: The folder that holds `lists`; it need not exist yet.
   public init(home: FilePath) {
+    self.init(home: home, on: HostFileSystem())
+  }
+
+  /// - Parameter fileSystem: What list files and `ACTIVE` are written through.
+  package init(home: FilePath, on fileSystem: any DurableFileSystem) {
     folder = home.appending("lists")
+    self.fileSystem = fileSystem
   }
 
   /// One line of `ACTIVE`: a version in force.
@@ -116,7 +123,7 @@ public struct ListCatalog: Sendable {
   public func versions(of name: String) throws(MatchingError) -> [HashList] {
     try Self.checkNames(name)
     var lists: [HashList] = []
-    for file in try DurableFile.names(in: folder.appending(name)) where file.hasSuffix(".hashlist") {
+    for file in try DurableFile.names(in: folder.appending(name), on: fileSystem) where file.hasSuffix(".hashlist") {
       lists.append(try open(ListVersion(name: name, version: String(file.dropLast(".hashlist".count)))))
     }
     return lists.sorted { $0.information.created < $1.information.created }
@@ -139,39 +146,37 @@ public struct ListCatalog: Sendable {
       throw MatchingError(.badName, "a distance of \(distanceInBits) bits is not within 0…63")
     }
     let home = folder.appending(name)
-    try DurableFile.makeFolder(home)
+    try DurableFile.makeFolder(home, on: fileSystem)
     var filled: HashListBuilder? = HashListBuilder(spillingTo: home)
     try fill(&filled!)
     return try withLock {
       guard let builder = filled.take() else { preconditionFailure("a builder writes once") }
-      try DurableFile.sweepOrphans(in: home)
-      try DurableFile.sweepOrphans(in: folder)
+      try DurableFile.sweepOrphans(in: home, on: fileSystem)
+      try DurableFile.sweepOrphans(in: folder, on: fileSystem)
       let version = ListVersion(name: name, version: try version ?? freeVersion(of: name, created: created))
       let path = path(of: version)
-      if try DurableFile.names(in: home).contains("\(version.version).hashlist") {
+      if try DurableFile.names(in: home, on: fileSystem).contains("\(version.version).hashlist") {
         throw MatchingError(
           .versionExists, "list \(name) has a version \(version.version) already",
           hint: "versions are never changed; choose another --version")
       }
       let information = HashListInformation(
         name: name, version: version.version, source: source, created: created)
-      var active = try active()
-      let written = try builder.write(to: path, information: information)
+      let active = try active()
       let before = active.first { $0.name == name }
-      active.removeAll { $0.name == name }
-      active.append(
-        Active(
+      do {
+        let written = try builder.write(to: path, information: information, on: fileSystem)
+        let list = try open(version)
+        let now = Active(
           name: name, version: version.version, sha256: written.digest.hex,
           action: action ?? before?.action ?? .block,
-          distance: distanceInBits ?? before?.distance ?? PerceptualHash.matchDistance))
-      do {
-        let list = try open(version)
-        try replaceActive(active)
+          distance: distanceInBits ?? before?.distance ?? PerceptualHash.matchDistance)
+        try replace(active, with: active.filter { $0.name != name } + [now])
         return (list, written.counts)
       } catch {
         // Nobody has been told of the version yet, so the next attempt may have its name.
         if try !self.active().contains(where: { $0.name == name && $0.version == version.version }) {
-          _ = path.withPlatformString(unlink)
+          do { try fileSystem.remove(path) } catch {}
         }
         throw error
       }
@@ -183,10 +188,9 @@ public struct ListCatalog: Sendable {
   /// - Returns: The version that was in force, or `nil` if none was.
   public func deactivate(_ name: String) throws -> Active? {
     try withLock {
-      var active = try active()
+      let active = try active()
       guard let before = active.first(where: { $0.name == name }) else { return nil }
-      active.removeAll { $0.name == name }
-      try replaceActive(active)
+      try replace(active, with: active.filter { $0.name != name })
       return before
     }
   }
@@ -195,33 +199,47 @@ public struct ListCatalog: Sendable {
   public func activate(_ version: ListVersion) throws -> Active {
     try withLock {
       let list = try open(version)
-      var active = try active()
+      let active = try active()
       let before = active.first { $0.name == version.name }
-      active.removeAll { $0.name == version.name }
       let now = Active(
         name: version.name, version: version.version, sha256: list.digest.hex, action: before?.action ?? .block,
         distance: before?.distance ?? PerceptualHash.matchDistance)
-      try replaceActive(active + [now])
+      try replace(active, with: active.filter { $0.name != version.name } + [now])
       return now
     }
   }
 
-  private func replaceActive(_ lists: [Active]) throws {
+  /// Puts other versions in force, or leaves those that are.
+  private func replace(_ before: [Active], with lists: [Active]) throws {
+    do { try writeActive(lists) } catch {
+      // It may be there already, and only not be synced. A failure must not be a change that comes and goes with the
+      // next power cut.
+      do { if try active() != before.sorted(by: { $0.name < $1.name }) { try writeActive(before) } } catch let second {
+        throw MatchingError(
+          (error as? MatchingError)?.code ?? .inputOutput,
+          "\(error); and what was in force before could not be put back: \(second)",
+          hint: "'muhafiz list show' shows what is in force; do the same again when the disk is mended")
+      }
+      throw error
+    }
+  }
+
+  private func writeActive(_ lists: [Active]) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     let file = ActiveFile(lists: lists.sorted { $0.name < $1.name })
-    try DurableFile.replace(activePath, with: Array(encoder.encode(file)) + [UInt8(ascii: "\n")])
+    try DurableFile.replace(activePath, with: Array(encoder.encode(file)) + [UInt8(ascii: "\n")], on: fileSystem)
   }
 
   private func freeVersion(of name: String, created: Date) throws(MatchingError) -> String {
-    let taken = try DurableFile.names(in: folder.appending(name))
+    let taken = try DurableFile.names(in: folder.appending(name), on: fileSystem)
     let day = created.formatted(.iso8601.year().month().day())
     return (1...).lazy.map { "\(day).\($0)" }.first { !taken.contains("\($0).hashlist") } ?? day
   }
 
   /// One importer at a time.
   private func withLock<Result>(_ body: () throws -> Result) throws -> Result {
-    try DurableFile.makeFolder(folder)
+    try DurableFile.makeFolder(folder, on: fileSystem)
     let path = folder.appending("LOCK")
     let descriptor: FileDescriptor
     do {

@@ -88,8 +88,13 @@ public func run(
 public final class TemporaryDirectory: Sendable {
   public let url: URL
 
-  public init() throws {
-    url = FileManager.default.temporaryDirectory.appending(path: "muhafiz-test-\(UUID().uuidString)")
+  /// - Parameter inMemory: Where the machine has a file system in memory, there: for tests that sync often and are about
+  ///   the order in which they do.
+  public init(inMemory: Bool = false) throws {
+    let memory = URL(filePath: "/dev/shm", directoryHint: .isDirectory)
+    let place =
+      inMemory && FileManager.default.isWritableFile(atPath: memory.path) ? memory : FileManager.default.temporaryDirectory
+    url = place.appending(path: "muhafiz-test-\(UUID().uuidString.prefix(13))")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
   }
 

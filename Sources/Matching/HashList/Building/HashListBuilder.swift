@@ -55,13 +55,20 @@ public struct HashListBuilder: ~Copyable {
   /// Writes the list durably.
   ///
   /// - Returns: What became of the hashes, and the digest that identifies the list.
-  /// - Throws: ``MatchingError``, and then there is no file at `path` that was not there before.
+  /// - Throws: ``MatchingError``, and then there is no file at `path` that was not there before, unless it was the
+  ///   folder that could not be synced.
   public consuming func write(
     to path: FilePath, information: HashListInformation
   ) throws -> (counts: HashListCounts, digest: Digest) {
+    try write(to: path, information: information, on: HostFileSystem())
+  }
+
+  consuming func write(
+    to path: FilePath, information: HashListInformation, on fileSystem: any DurableFileSystem
+  ) throws -> (counts: HashListCounts, digest: Digest) {
     var information = information
     var counts = HashListCounts(entries: entries.count)
-    var file = try HashListWriter(at: path)
+    var file = try HashListWriter(at: path, on: fileSystem)
     for algorithm in HashListLayout.Algorithm.allCases where algorithm != .none {
       let layout = RecordLayout(algorithm)
       var runs: [RecordRun] = []

@@ -18,8 +18,8 @@ struct HashListWriter: ~Copyable {
   /// Begins a list file that will appear at `path` when it is finished.
   ///
   /// - Throws: ``MatchingError``.
-  init(at path: FilePath) throws(MatchingError) {
-    var file = try DurableFile(replacing: path)
+  init(at path: FilePath, on fileSystem: any DurableFileSystem) throws(MatchingError) {
+    var file = try DurableFile(replacing: path, on: fileSystem)
     let header = [UInt8](repeating: 0, count: Layout.blockSize)
     do { try header.withUnsafeBytes { try file.append($0) } } catch { throw error as! MatchingError }
     blocks = BlockSink(file)
