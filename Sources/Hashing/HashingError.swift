@@ -1,4 +1,4 @@
-/// A digest that could not be made: the cryptographic library refused.
+/// A digest or a signature that could not be made: the cryptographic library refused.
 ///
 /// Hashing has no other failure: any bytes have digests, and any picture has a defined perceptual hash.
 public struct HashingError: Error, Equatable, CustomStringConvertible {
@@ -7,6 +7,8 @@ public struct HashingError: Error, Equatable, CustomStringConvertible {
     case algorithmUnavailable
     /// libcrypto failed while digesting.
     case digestFailed
+    /// libcrypto failed while signing.
+    case signatureFailed
   }
 
   public let code: Code

@@ -11,12 +11,18 @@ public struct Blocklist: Sendable {
     public let action: ListAction
     /// Bits within which a perceptual hash matches: 0…63.
     public let distanceInBits: Int
+    /// Entries whose near matches are shown and do not count.
+    public let quarantined: Set<String>
 
     /// Further off, pictures that have nothing in common begin to match.
     public static let distances = 0...63
 
-    public init(list: HashList, action: ListAction = .block, distanceInBits: Int = PerceptualHash.matchDistance) {
+    public init(
+      list: HashList, action: ListAction = .block, distanceInBits: Int = PerceptualHash.matchDistance,
+      quarantined: Set<String> = []
+    ) {
       self.list = list
+      self.quarantined = quarantined
       self.action = action
       self.distanceInBits = distanceInBits
     }
@@ -24,9 +30,11 @@ public struct Blocklist: Sendable {
 
   public let members: [Member]
   public let policy: MatchPolicy
+  private let negativeLists: Set<ListVersion>
 
   public init(_ members: [Member]) {
     self.members = members.filter { $0.action != .off }
+    negativeLists = Set(self.members.filter { $0.action == .negative }.map(\.list.version))
     policy = MatchPolicy(actions: Dictionary(self.members.map { ($0.list.version, $0.action) }) { first, _ in first })
   }
 
@@ -61,9 +69,33 @@ public struct Blocklist: Sendable {
     // A flat picture's bits are noise: it would match other flat pictures and nothing else.
     if let hash = fingerprint.perceptualHash, hash.quality ?? 100 >= PerceptualHash.leastQuality {
       for member in members {
-        try member.list.matches(near: [hash] + turned, within: member.distanceInBits).forEach(add)
+        for match in try member.list.matches(near: [hash] + turned, within: member.distanceInBits) {
+          add(match.discounted(member.quarantined.contains(match.entry) ? .quarantined : nil))
+        }
       }
     }
-    return matches
+    let isNegative = matches.contains { match in negativeLists.contains(match.list) }
+    guard isNegative else { return matches }
+    return matches.map { negativeLists.contains($0.list) ? $0 : $0.discounted(.negativeList) }
+  }
+
+  /// The matches of several contents, in their order; what is waited for in one list is fetched for all of them at once.
+  ///
+  /// - Throws: ``MatchingError`` when a list is damaged.
+  public func matches(for fingerprints: [Fingerprint]) throws(MatchingError) -> [[Match]] {
+    let digests = fingerprints.flatMap(\.digests)
+    for member in members { member.list.prefetch(digests) }
+    var all: [[Match]] = []
+    for fingerprint in fingerprints { all.append(try matches(for: fingerprint)) }
+    return all
+  }
+}
+
+extension Match {
+  /// The same with a reason why it does not count, where it is a near match that has none yet.
+  fileprivate func discounted(_ discount: NearMatch.Discount?) -> Match {
+    var match = self
+    if match.near?.discount == nil { match.near?.discount = discount }
+    return match
   }
 }

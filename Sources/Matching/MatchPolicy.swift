@@ -8,14 +8,17 @@ public enum ListAction: String, Sendable, CaseIterable, Codable {
   case review
   /// The list holds content known to be harmless.
   case known
+  /// The list holds pictures that many harmless ones look like, as blanks and logos: near matches of what looks like one
+  /// of them do not count.
+  case negative
   /// The list is kept but not asked.
   case off
 }
 
 /// How matches become one verdict.
 ///
-/// Three rules hold whatever the lists say: a near match alone never blocks, MD5 or SHA-1 alone never blocks, and a
-/// blocking list outweighs a known-good one.
+/// Four rules hold whatever the lists say: a near match alone never blocks, MD5 or SHA-1 alone never blocks, a
+/// blocking list outweighs a known-good one, and an exact match counts whatever a negative list says.
 public struct MatchPolicy: Sendable {
   private let actions: [ListVersion: ListAction]
 
@@ -31,12 +34,13 @@ public struct MatchPolicy: Sendable {
   }
 
   private func verdict(for match: Match) -> Verdict {
-    switch (actions[match.list] ?? .review, match.grade) {
+    if match.near?.discount != nil { return .clear }
+    return switch (actions[match.list] ?? .review, match.grade) {
     case (.block, .exact): .block
     case (.block, _), (.review, _): .review
     // A known-good list must not hide anything that merely looks like one of its pictures.
     case (.known, .exact), (.known, .legacyExact): .known
-    case (.known, .near), (.off, _): .clear
+    case (.known, .near), (.negative, _), (.off, _): .clear
     }
   }
 }

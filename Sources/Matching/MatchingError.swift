@@ -7,6 +7,7 @@ public struct MatchingError: Error, Equatable, Sendable, CustomStringConvertible
   public enum Code: Sendable {
     case listMissing, notAHashList, futureVersion, foreignByteOrder, listTruncated, listCorrupt, listMisplaced
     case noListInForce, badName, versionExists, activeUnreadable, tooLarge
+    case keyUnusable, unsigned, wrongSignature
     case permission, diskFull, locked, inputOutput
   }
 

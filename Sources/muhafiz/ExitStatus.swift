@@ -67,10 +67,10 @@ enum ExitStatus {
   private static func status(_ code: MatchingError.Code) -> Int32 {
     switch code {
     case .listMissing, .notAHashList, .futureVersion, .foreignByteOrder, .listTruncated, .listCorrupt, .listMisplaced,
-      .noListInForce, .activeUnreadable:
+      .noListInForce, .activeUnreadable, .unsigned, .wrongSignature:
       listUnusable
     case .badName, .versionExists, .tooLarge: usage
-    case .permission: permission
+    case .permission, .keyUnusable: permission
     case .diskFull: resources
     case .locked: locked
     case .inputOutput: internalError

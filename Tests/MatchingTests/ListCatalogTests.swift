@@ -14,7 +14,9 @@ struct ListCatalogTests {
 
   @discardableResult
   private func add(_ digests: [Digest], name: String = "national", version: String? = nil) throws -> ListVersion {
-    try catalog.add(name: name, version: version, source: "s", created: Self.day) { builder in
+    var update = ListUpdate(name: name, source: "s", created: Self.day)
+    update.version = version
+    return try catalog.update(update) { builder in
       for digest in digests { try builder.add(ListEntry(recordNumber: 1, digests: [digest])) }
     }.list.version
   }
@@ -45,7 +47,7 @@ struct ListCatalogTests {
     let before = try catalog.active()
     struct Failure: Error {}
     #expect(throws: Failure.self) {
-      try catalog.add(name: "national", source: "s", created: Self.day) { _ in throw Failure() }
+      _ = try catalog.update(ListUpdate(name: "national", source: "s", created: Self.day)) { _ in throw Failure() }
     }
     #expect(try catalog.active() == before)
     #expect(try catalog.versions(of: "national").count == 1)
@@ -95,9 +97,9 @@ struct ListCatalogTests {
     var generator = SeededGenerator(seed: 4)
     let known = generator.digest()
     let small = ListCatalog(home: FilePath(mount))
-    _ = try small.add(name: "l", source: "s", created: Self.day) { try $0.add(ListEntry(recordNumber: 1, digests: [known])) }
+    _ = try small.update(ListUpdate(name: "l", source: "s", created: Self.day)) { try $0.add(ListEntry(recordNumber: 1, digests: [known])) }
     #expect(throws: MatchingError(.diskFull, "")) {
-      try small.add(name: "l", source: "s", created: Self.day) { builder in
+      try small.update(ListUpdate(name: "l", source: "s", created: Self.day)) { builder in
         for number in 1...10_000 { try builder.add(ListEntry(recordNumber: number, digests: [generator.digest()])) }
       }
     }

@@ -85,7 +85,7 @@ struct ListHistory {
 /// Imports a list of these digests, without a date of its own.
 @discardableResult
 func addList(_ digests: [Digest], to name: String, in catalog: ListCatalog) throws -> ListVersion {
-  try catalog.add(name: name, source: "test", created: newYear) { builder in
+  try catalog.update(ListUpdate(name: name, source: "test", created: newYear)) { builder in
     for (number, digest) in digests.enumerated() { try builder.add(ListEntry(recordNumber: number + 1, digests: [digest])) }
   }.list.version
 }

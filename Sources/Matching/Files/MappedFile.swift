@@ -39,4 +39,11 @@ final class MappedFile: Sendable {
   deinit {
     if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
   }
+
+  /// The bytes of a small file of ours.
+  static func contents(of path: FilePath) throws(MatchingError) -> [UInt8] {
+    let file = try MappedFile(path)
+    // The bytes are gone with the file: it must outlive the copying.
+    return withExtendedLifetime(file) { Array(file.bytes) }
+  }
 }

@@ -43,6 +43,15 @@ public struct NearMatch: Sendable, Hashable {
   public let listedQuality: UInt8?
   /// How many entries of the list lie within the distance of the picture: many, and it is a common motif.
   public let entriesWithin: Int
+  /// Why the match is shown and does not count; `nil` for one that does.
+  public var discount: Discount?
+
+  public enum Discount: String, Sendable, CaseIterable {
+    /// The picture looks like one on a negative list.
+    case negativeList = "negative-list"
+    /// The entry met so many pictures that it is to be looked at first.
+    case quarantined
+  }
 
   public init(query: Int, queryQuality: UInt8?, listedQuality: UInt8?, entriesWithin: Int) {
     self.query = query
@@ -67,7 +76,7 @@ public struct Match: Sendable, Hashable {
   public let category: Category?
   public let contributor: String?
   /// For the grade `near`.
-  public let near: NearMatch?
+  public var near: NearMatch?
 
   public init(
     list: ListVersion, entry: String, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int = 0,

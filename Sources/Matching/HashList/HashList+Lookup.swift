@@ -37,9 +37,7 @@ extension HashList {
     var found: [Int: [Match]] = [:]
     for start in stride(from: 0, to: digests.count, by: Self.batchSize) {
       let batch = start..<min(start + Self.batchSize, digests.count)
-      for index in batch {
-        if let records = records(.init(digests[index].algorithm)) { prefetchFilter(digests[index], in: records) }
-      }
+      prefetch(digests[batch])
       for index in batch {
         let matches = try matches(for: digests[index])
         if !matches.isEmpty { found[index] = matches }
@@ -50,11 +48,14 @@ extension HashList {
 
   private static let batchSize = 64
 
-  private func prefetchFilter(_ digest: Digest, in records: Records) {
-    guard let filter = records.filter else { return }
-    digest.withBytes { key in
-      let block = RecordFilter.block(of: key.baseAddress!, blockCount: filter.count)
-      ck_prefetch(file.bytes.baseAddress! + filter.offset + block * HashListLayout.filterBlockSize)
+  /// Has the filter's blocks for some digests fetched while other work goes on.
+  func prefetch(_ digests: some Sequence<Digest>) {
+    for digest in digests {
+      guard let filter = records(.init(digest.algorithm))?.filter else { continue }
+      digest.withBytes { key in
+        let block = RecordFilter.block(of: key.baseAddress!, blockCount: filter.count)
+        ck_prefetch(file.bytes.baseAddress! + filter.offset + block * HashListLayout.filterBlockSize)
+      }
     }
   }
 

@@ -88,6 +88,13 @@ public enum ItemLine {
       object.add("category_scheme", match.category?.scheme)
       object.add("category", match.category?.label)
       object.add("contributor", match.contributor)
+      if let near = match.near {
+        object.add("turn", near.turn.flatMap { $0 == .original ? nil : "\($0)" })
+        object.add("query_quality", near.queryQuality.map(Int.init))
+        object.add("listed_quality", near.listedQuality.map(Int.init))
+        object.add("entries_within", near.entriesWithin)
+        object.add("discount", near.discount?.rawValue)
+      }
     }
   }
 }

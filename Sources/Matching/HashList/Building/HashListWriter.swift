@@ -38,6 +38,13 @@ struct HashListWriter: ~Copyable {
     isInSection = true
   }
 
+  /// Takes back a section that nothing was appended to.
+  mutating func dropEmptySection() {
+    precondition(isInSection && sections.last?.offset == offset, "a section with bytes stays")
+    sections.removeLast()
+    isInSection = false
+  }
+
   /// Writes one section; `fill` hands over its bytes in order.
   mutating func section(
     _ section: HashListSection, _ fill: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void

@@ -70,6 +70,8 @@ final class ListRun: RecordRun {
   private var index = 0
   /// The next pair of the further entries.
   private var pair = 0
+  /// Whether the record at hand is one more entry of the hash before.
+  private(set) var isFurtherEntry = false
 
   /// - Returns: `nil` where the list has no hash of the algorithm.
   init?(_ list: HashList, _ layout: RecordLayout) {
@@ -88,10 +90,12 @@ final class ListRun: RecordRun {
       guard record >= index - 1 else { throw list.damaged("its further entries are out of order") }
       if record == index - 1 {
         pair += 1
+        isFurtherEntry = true
         buffer.storeBytes(of: UInt32(truncatingIfNeeded: entry), toByteOffset: layout.keySize, as: UInt32.self)
         return arrive(at: buffer)
       }
     }
+    isFurtherEntry = false
     guard index < records.keys.count else { return arrive(at: nil) }
     let quality = try list.quality(of: index, in: records)
     layout.write(
@@ -101,6 +105,9 @@ final class ListRun: RecordRun {
     index += 1
     arrive(at: buffer)
   }
+
+  /// The entry of the record at hand.
+  func entry() throws(MatchingError) -> ListEntry { try list.entry(at: Int(layout.entry(buffer))) }
 }
 
 /// Several runs as one. Of equal keys, those of an earlier run come first.

@@ -34,7 +34,8 @@ struct RecordSections: ~Copyable {
   ) throws {
     try file.begin(.init(.records, layout.algorithm))
     try merge(records, removals, entries, to: &file)
-    guard recordCount > 0 else { return }
+    // All of them may have been taken out.
+    guard recordCount > 0 else { return file.dropEmptySection() }
     let (starts, bits) = try addressing(&file)
     try file.begin(.init(.fanOut, layout.algorithm, fanOutBits: bits))
     for start in starts { try file.append(start) }

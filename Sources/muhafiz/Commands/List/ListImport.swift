@@ -1,6 +1,8 @@
 import ArgumentParser
 import Exchange
 import Foundation
+import Glibc
+import Hashing
 import Matching
 import Scanning
 import SystemPackage
@@ -8,15 +10,32 @@ import SystemPackage
 extension ListFormat: ExpressibleByArgument {}
 extension ListAction: ExpressibleByArgument {}
 
-struct ListCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "Imports hash lists and shows those in force.",
-    subcommands: [ListImport.self, ListShow.self, ListVerify.self, ListRollback.self, ListRemove.self])
+extension ListUpdate.Mode: EnumerableFlag {
+  public static func help(for value: ListUpdate.Mode) -> ArgumentHelp? {
+    switch value {
+    case .replace: "The files are the whole list (the default)."
+    case .add: "The files have what is new; the version before is kept otherwise."
+    case .remove: "The files have what is no longer listed; the version before is kept otherwise."
+    }
+  }
 }
 
-/// The two forms in which results are printed.
-enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
-  case text, ndjson
+/// A number of bytes, as `512M` or `4G`.
+struct ByteCount: ExpressibleByArgument {
+  let value: Int
+
+  init(value: Int) { self.value = value }
+
+  init?(argument: String) {
+    let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+    let shift = argument.last.flatMap { units[Character($0.uppercased())] }
+    guard let number = Int(shift == nil ? argument[...] : argument.dropLast()), number >= 0, number < 1 << 30 || shift == nil else {
+      return nil
+    }
+    value = number << (shift ?? 0)
+  }
+
+  var defaultValueDescription: String { value % (1 << 30) == 0 ? "\(value >> 30)G" : "\(value >> 20)M" }
 }
 
 struct ListImport: ParsableCommand {
@@ -24,7 +43,9 @@ struct ListImport: ParsableCommand {
     commandName: "import", abstract: "Compiles partners' files into a new version of a list and puts it in force.",
     discussion: """
       The version before stays on disk. A file that fails leaves everything as it was. Records that cannot be used are \
-      left out, counted, and the first of them named; --strict refuses the whole file instead.
+      left out, counted, and the first of them named; --strict refuses the whole file instead. A file is the whole list, \
+      unless --add or --remove says that it changes the version before. A version that adds or removes more than half of \
+      the one before is written and held, with exit code 3, until 'muhafiz list activate' or --confirm puts it in force.
 
       FORMATS
       \(ListFormat.allCases.map { "  \($0.rawValue.padded(9))\($0.summary)" }.joined(separator: "\n"))
@@ -32,6 +53,7 @@ struct ListImport: ParsableCommand {
       EXAMPLES
         muhafiz list import --name national known.sha256
         muhafiz list import --name ngo --column sha256=3 --column category=5 --scheme NGO-1 export.csv
+        muhafiz list import --name national --add new-this-week.sha256
         sha256sum *.jpg | muhafiz list import --name own -
       """)
 
@@ -41,6 +63,13 @@ struct ListImport: ParsableCommand {
   @Option(help: "Name of the version. Default: today's date and a number.") var version: String?
   @Option(help: "What a match leads to. Default: as the version before, or block.") var action: ListAction?
   @Option(help: "Bits within which perceptual hashes match, 0…63. Default: as the version before, or 31.") var distance: Int?
+  @Flag(help: "Whether the files are the whole list, or what is new or gone against the version before.")
+  var mode = ListUpdate.Mode.replace
+  @Option(help: "Versions to keep on disk. Default: as before, or all.") var keep: Int?
+  @Option(help: "Hold a version that adds or removes more than this share of the one before, in percent.") var holdAbove = 50
+  @Flag(help: "Put the version in force however much it changes.") var confirm = false
+  @Option(help: "Memory for sorting, as 512M or 4G; the rest goes through the disk.") var memory = ByteCount(value: HashListBuilder.usualMemory)
+  @Option(help: ArgumentHelp("Sign the list file with this Ed25519 key, in PEM.", valueName: "file")) var signWith: String?
   @Flag(help: "Refuse a whole file at the first record that cannot be used.") var strict = false
   @Option(help: "Who contributed entries that do not say so themselves.") var contributor: String?
   @Option(help: "The scheme that a category column is in.") var scheme: String?
@@ -56,6 +85,9 @@ struct ListImport: ParsableCommand {
   @Argument(help: "Files; - for standard input.") var files: [String]
 
   func validate() throws {
+    if let keep, keep < 1 { throw ValidationError("--keep is 1 or more, not \(keep)") }
+    if holdAbove < 0 { throw ValidationError("--hold-above is 0 or more, not \(holdAbove)") }
+    if memory.value < 8 << 20 { throw ValidationError("--memory is 8M or more") }
     if let distance, !(0...63).contains(distance) { throw ValidationError("--distance is 0…63, not \(distance)") }
     if format != "auto" && ListFormat(rawValue: format) == nil {
       throw ValidationError("no format '\(format)'; use auto, \(ListFormat.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -64,30 +96,64 @@ struct ListImport: ParsableCommand {
 
   func run() throws {
     let importer = ListImporter(try importOptions())
+    let update = try listUpdate()
+    var negatives = try NegativeCheck(home.catalog, except: name)
     var reports: [(file: String, report: ImportReport)] = []
-    let (list, counts) = try home.catalog.add(
-      name: name, version: version, source: files.map { FilePath($0).lastComponent?.string ?? $0 }.joined(separator: ", "),
-      created: Date(), action: action, distanceInBits: distance
-    ) { builder in
+    var progress = ImportProgress()
+    let written = try home.catalog.update(update) { builder in
       for file in files {
-        reports.append((file, try importer.read(FilePath(file)) { try builder.add($0) }))
+        let report = try importer.read(FilePath(file)) { entry in
+          progress.count()
+          if update.mode == .remove { return try builder.remove(entry) }
+          try negatives.check(entry)
+          try builder.add(entry)
+        }
+        reports.append((file, report))
       }
       guard reports.contains(where: { $0.report.entries > 0 }) else {
         reportRejections(reports)
         throw UsageError("no usable hash in \(files.joined(separator: ", "))", hint: "nothing was imported")
       }
+      progress.say("sorting and writing")
     }
+    progress.end()
     reportRejections(reports)
+    negatives.report()
+    show(written, reports)
+    if written.isHeld { throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: false)) }
+  }
+
+  private func listUpdate() throws -> ListUpdate {
+    var update = ListUpdate(
+      name: name, source: files.map { FilePath($0).lastComponent?.string ?? $0 }.joined(separator: ", "), created: Date())
+    update.mode = mode
+    update.version = version
+    update.action = action
+    update.distanceInBits = distance
+    update.keep = keep
+    update.memoryInBytes = memory.value
+    update.holdAbove = Double(holdAbove) / 100
+    update.isConfirmed = confirm
+    update.signingKey = try signWith.map { try SigningKey(FilePath($0)) }
+    return update
+  }
+
+  private func show(_ written: UpdatedList, _ reports: [(file: String, report: ImportReport)]) {
+    let (list, counts) = (written.list, written.counts)
     let rejected = reports.reduce(0) { $0 + $1.report.rejected }
     switch output {
     case .ndjson:
       var line = JSONLine(type: "import")
       line.add("list", list.information.name)
       line.add("version", list.information.version)
+      line.add("state", written.isHeld ? "held" : "in-force")
       line.add("accepted", counts.accepted)
       line.add("duplicate", counts.duplicates)
       line.add("rejected", rejected)
       line.add("entries", counts.entries)
+      line.add("added", written.difference?.added)
+      line.add("removed", written.difference?.removed)
+      line.add("conflicts", list.information.conflicts)
       line.add("sha256", list.digest.hex)
       line.add("files", reports) { report, object in
         object.add("file", report.file)
@@ -97,10 +163,24 @@ struct ListImport: ParsableCommand {
       print(String(decoding: line.bytes, as: UTF8.self), terminator: "")
     case .text:
       for (file, report) in reports { print("\(file.forTerminal): read as \(report.format.rawValue)") }
-      print("list \(list.information.name), version \(list.information.version), is in force")
-      print("  accepted   \(counts.accepted.grouped.leftPadded(12))")
-      print("  duplicate  \(counts.duplicates.grouped.leftPadded(12))")
-      print("  rejected   \(rejected.grouped.leftPadded(12))")
+      print("list \(list.information.name), version \(list.information.version), is \(written.isHeld ? "HELD" : "in force")")
+      func row(_ name: String, _ count: Int) { print("  \(name.padded(11))\(count.grouped.leftPadded(12))") }
+      row("accepted", counts.accepted)
+      row("duplicate", counts.duplicates)
+      row("rejected", rejected)
+      if let difference = written.difference {
+        row("added", difference.added)
+        row("removed", difference.removed)
+      }
+      if list.information.conflicts > 0 {
+        row("conflicts", list.information.conflicts)
+        print("  conflicts: contributors put a hash into different categories of one scheme; a match names them all")
+      }
+      if !written.removedVersions.isEmpty { print("  no longer on disk: \(written.removedVersions.joined(separator: ", "))") }
+    }
+    if written.isHeld {
+      complain("warning: it changes more than \(holdAbove) % of the version before, which stays in force")
+      complain("hint: look at it with 'muhafiz list diff \(name)', then: muhafiz list activate \(name) \(list.information.version)")
     }
   }
 
@@ -133,96 +213,5 @@ struct ListImport: ParsableCommand {
       let more = report.rejected - report.firstRejections.count
       if more > 0 { complain("warning: \(file): and \(more.grouped) more records rejected") }
     }
-  }
-}
-
-struct ListShow: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Shows the lists in force, or all versions of one.")
-
-  @OptionGroup var home: HomeOptions
-  @Option(help: "text or ndjson.") var format = OutputFormat.text
-  @Argument(help: "Name of a list, for all its versions.") var name: String?
-
-  func run() throws {
-    let catalog = home.catalog
-    let active = try catalog.active()
-    let shown =
-      if let name { try catalog.versions(of: name) } else {
-        try active.map { try catalog.open(ListVersion(name: $0.name, version: $0.version)) }
-      }
-    if shown.isEmpty {
-      throw MatchingError(
-        name == nil ? .noListInForce : .listMissing,
-        name.map { "there is no list '\($0)' in \(catalog.folder)" } ?? "no hash list is in force in \(catalog.folder)",
-        hint: "import one: muhafiz list import --name NAME FILE")
-    }
-    if format == .text { print("LIST                VERSION        STATE   DISTANCE      SHA-256       SHA-1         MD5         PDQ") }
-    for list in shown {
-      let inForce = active.first { $0.name == list.information.name && $0.version == list.information.version }
-      let counts = [MatchAlgorithm.sha256, .sha1, .md5, .pdq].map { list.count(of: $0) }
-      switch format {
-      case .text:
-        print(
-          list.information.name.padded(20) + list.information.version.padded(15)
-            + (inForce?.action.rawValue ?? "kept").padded(8) + String(inForce?.distance ?? 0).leftPadded(8)
-            + counts.enumerated().map { $1.grouped.leftPadded($0 == 0 ? 13 : 12) }.joined())
-      case .ndjson:
-        var line = JSONLine(type: "list")
-        line.add("list", list.information.name)
-        line.add("version", list.information.version)
-        line.add("action", inForce?.action.rawValue)
-        line.add("distance", inForce?.distance)
-        for (name, count) in zip(["sha256", "sha1", "md5", "pdq"], counts) { line.add("\(name)_count", count) }
-        line.add("entries", list.entryCount)
-        line.add("source", list.information.source)
-        line.add("created", list.information.created.formatted(.iso8601))
-        line.add("sha256", list.digest.hex)
-        print(String(decoding: line.bytes, as: UTF8.self), terminator: "")
-      }
-    }
-  }
-}
-
-struct ListVerify: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "verify", abstract: "Reads the lists in force from end to end and checks all that can be checked.")
-
-  @OptionGroup var home: HomeOptions
-
-  func run() throws {
-    for member in try home.catalog.loadBlocklist().members {
-      try member.list.verify()
-      print("\(member.list.version.name) \(member.list.version.version): \(member.list.hashCount.grouped) hashes, intact")
-    }
-  }
-}
-
-struct ListRollback: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "rollback", abstract: "Puts a version that is on disk in force instead of the present one.")
-
-  @OptionGroup var home: HomeOptions
-  @Argument(help: "Name of the list.") var name: String
-  @Argument(help: "Version; 'muhafiz list show NAME' shows those there are.") var version: String
-
-  func run() throws {
-    let active = try home.catalog.activate(ListVersion(name: name, version: version))
-    print("list \(active.name), version \(active.version), is in force")
-  }
-}
-
-struct ListRemove: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "remove", abstract: "Takes a list out of force. Its files stay for findings that name them.")
-
-  @OptionGroup var home: HomeOptions
-  @Argument(help: "Name of the list.") var name: String
-
-  func run() throws {
-    guard let removed = try home.catalog.deactivate(name) else {
-      throw UsageError("no list '\(name)' is in force", hint: "'muhafiz list show' shows those that are")
-    }
-    print("list \(removed.name), version \(removed.version), is no longer in force")
   }
 }
