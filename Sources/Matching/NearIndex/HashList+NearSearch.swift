@@ -47,9 +47,6 @@ extension HashList {
     let distance: Int
   }
 
-  /// Accesses to memory that cost as much as comparing one hash with eight queries, one after the other.
-  private static let comparisonsPerAccess = 1.0
-
   private func hits(
     near queries: [PerceptualHash], within distance: Int, in records: Records
   ) throws(MatchingError) -> [Int: Hit] {
@@ -63,8 +60,8 @@ extension HashList {
       let plan = NearPlan(index.slots, recordCount: index.recordCount, distance: distance)
       // One pass over all hashes serves eight queries.
       let passes = Double((queries.count + 7) / 8)
-      let isWorthIt = plan.expectedWork * Double(queries.count) * Self.comparisonsPerAccess < passes * Double(index.recordCount)
-      if isWorthIt {
+      let cost = plan.expectedWork * Double(queries.count) * NearPlan.comparisonsPerAccess
+      if cost < passes * Double(index.recordCount) {
         let limit = index.recordCount / min(8, queries.count)
         var left: [Int] = []
         for query in queries.indices {
