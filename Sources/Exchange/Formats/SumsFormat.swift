@@ -5,7 +5,7 @@ import Matching
 ///
 /// A line that begins with a backslash has `\\`, `\n` and `\r` in its name escaped; a file of `--zero` lines has none and
 /// ends each with a zero byte. Source: GNU coreutils manual, "cksum output modes".
-struct SumsFormat: RecordParser {
+struct SumsFormat: LineParser {
   mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws {
     // Names may end in spaces: only the line's own end is cut off.
     let text = line.last == UInt8(ascii: "\r") ? line.from(0, to: line.count - 1) : line

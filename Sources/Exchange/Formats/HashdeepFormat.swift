@@ -4,7 +4,7 @@ import Matching
 /// hashdeep 1.0: `size,md5,sha256,filename` under a header that names the columns. Commas belong to the name.
 ///
 /// Source: hashdeep's `FILEFORMAT` and `src/main.h`.
-struct HashdeepFormat: RecordParser {
+struct HashdeepFormat: LineParser {
   /// Algorithm of each column between size and name; `nil` for one that is not kept.
   private var algorithms: [DigestAlgorithm?] = []
   private static let mark = Array("%%%% ".utf8)
