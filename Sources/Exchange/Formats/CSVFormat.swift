@@ -1,4 +1,3 @@
-import Glibc
 import Hashing
 import Matching
 
@@ -69,13 +68,12 @@ struct CSVFormat: LineParser {
     let delimiter = delimiter ?? CSVRecord.likeliestDelimiter(line)
     self.delimiter = delimiter
     record.read(line, delimiter: delimiter)
-    guard let columns else {
+    guard columns != nil else {
       columns = try CSVColumns(header: record.fieldTexts, options, fileName: sink.fileName)
       if !options.hasHeader { return try takeRecord(number, into: &sink) }
       header = record
       return
     }
-    _ = columns
     // The header may stand again in the middle, where files were joined.
     if options.hasHeader && record == header { return }
     try takeRecord(number, into: &sink)
@@ -107,7 +105,7 @@ struct CSVFormat: LineParser {
   }
 
   private static func turnsQuotes(_ line: UnsafeRawBufferPointer) -> Bool {
-    guard let start = line.baseAddress, memchr(start, Int32(UInt8.quote), line.count) != nil else { return false }
+    guard line.position(of: .quote) != nil else { return false }
     return !line.count { $0 == .quote }.isMultiple(of: 2)
   }
 }
@@ -124,21 +122,21 @@ struct CSVRecord: Equatable {
     var isQuoted = false
     var index = 0
     while index < line.count {
-      let byte = line[index]
-      if byte == .quote {
-        if isQuoted && index + 1 < line.count && line[index + 1] == .quote {
-          bytes.append(.quote)
-          index += 1
-        } else {
-          isQuoted.toggle()
-        }
-      } else if byte == delimiter && !isQuoted {
+      // What lies between quotes and delimiters is copied at once.
+      var stop = index
+      while stop < line.count && line[stop] != .quote && (line[stop] != delimiter || isQuoted) { stop += 1 }
+      bytes.append(contentsOf: line.from(index, to: stop))
+      guard stop < line.count else { break }
+      if line[stop] == delimiter && !isQuoted {
         endField(from: start)
         start = bytes.count
+      } else if isQuoted && stop + 1 < line.count && line[stop + 1] == .quote {
+        bytes.append(.quote)
+        stop += 1
       } else {
-        bytes.append(byte)
+        isQuoted.toggle()
       }
-      index += 1
+      index = stop + 1
     }
     endField(from: start)
   }

@@ -21,7 +21,7 @@ struct PDQFormat: LineParser {
   mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws {
     let text = line.trimmed
     if text.isBlankOrComment { return }
-    let comma = text.firstIndex(of: .comma)
+    let comma = text.position(of: .comma)
     let name = comma.map { text.from($0 + 1).trimmed.text }
     try sink.add(HashText(pdq: text.from(0, to: comma).trimmed), number: number, id: name)
   }

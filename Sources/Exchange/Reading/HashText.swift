@@ -1,3 +1,4 @@
+import Glibc
 import Hashing
 
 /// A hash in a partner's file, or why it is refused.
@@ -100,25 +101,26 @@ enum HashText {
 
   /// Lends the bytes of at most 64 hex digits, a multiple of eight; `nil` when one is none.
   private static func withDecoded<Result>(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-    var bytes = SIMD4<UInt64>.zero
-    let areDigits = withUnsafeMutableBytes(of: &bytes) { bytes in
-      stride(from: 0, to: text.count, by: 8).allSatisfy { start in
-        guard let four = decodeEight(text.loadUnaligned(fromByteOffset: start, as: SIMD8<UInt8>.self)) else { return false }
-        bytes.storeBytes(of: four, toByteOffset: start / 2, as: SIMD4<UInt8>.self)
-        return true
-      }
+    var bytes = SIMD8<UInt32>.zero
+    for index in 0..<text.count / 8 {
+      guard let four = decodeEight(text.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) else { return nil }
+      bytes[index] = four
     }
-    guard areDigits else { return nil }
     return withUnsafeBytes(of: bytes) { body($0.from(0, to: text.count / 2)) }
   }
 
-  private static func decodeEight(_ characters: SIMD8<UInt8>) -> SIMD4<UInt8>? {
-    let digits = characters &- 0x30
-    let letters = (characters | 0x20) &- 0x61
-    let isLetter = letters .< 6
-    guard all((digits .< 10) .| isLetter) else { return nil }
-    let values = digits.replacing(with: letters &+ 10, where: isLetter)
-    return values.evenHalf &<< 4 | values.oddHalf
+  /// Four bytes of eight hex digits, all at once: both as they lie in memory, little endian.
+  private static func decodeEight(_ characters: UInt64) -> UInt32? {
+    func each(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+    // The top bit of each byte tells; no sum carries, as a character with its own top bit set is refused.
+    let folded = characters | each(0x20)
+    let digits = (characters &+ each(0x80 - 0x30)) & ~(characters &+ each(0x80 - 0x3A))
+    let letters = (folded &+ each(0x80 - 0x61)) & ~(folded &+ each(0x80 - 0x67))
+    guard characters & each(0x80) == 0 && (digits | letters) & each(0x80) == each(0x80) else { return nil }
+    let values = (characters & each(0x0F)) &+ 9 &* (characters >> 6 & each(0x01))
+    let pairs = (values << 4 | values >> 8) & 0x00FF_00FF_00FF_00FF
+    let halves = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF
+    return UInt32(truncatingIfNeeded: halves | halves >> 16)
   }
 }
 
@@ -141,6 +143,12 @@ extension UnsafeRawBufferPointer {
 
   func from(_ start: Int, to end: Int? = nil) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: self[start..<(end ?? count)])
+  }
+
+  /// Where a byte stands first, at `start` or after it.
+  func position(of byte: UInt8, from start: Int = 0) -> Int? {
+    guard start < count, let found = memchr(baseAddress! + start, Int32(byte), count - start) else { return nil }
+    return UnsafeRawPointer(found) - baseAddress!
   }
 
   /// Whether this is a line to pass over: blank, or a comment.
