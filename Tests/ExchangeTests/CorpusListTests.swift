@@ -19,7 +19,7 @@ struct CorpusListTests {
     var seen = 0
     for (file, row) in expected where file != "utf16.txt" && file != "rds.db" {
       var builder = HashListBuilder()
-      let report = try ListImporter().read(FilePath(out).appending(file)) { builder.add($0) }
+      let report = try ListImporter().read(FilePath(out).appending(file)) { try builder.add($0) }
       let information = HashListInformation(name: file, version: "1", source: file, created: Date())
       let counts = try builder.write(to: FilePath(out).appending("\(file).hashlist"), information: information).counts
       #expect(report.format.rawValue == row["format"] as! String, "\(file)")
