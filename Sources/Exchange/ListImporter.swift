@@ -55,13 +55,14 @@ public struct ListImporter: Sendable {
     _ bytes: consuming ByteStream, _ makeSink: (ListFormat) -> RecordSink
   ) throws -> ImportReport {
     try bytes.readHead()
-    let sniffer = FormatSniffer(head: bytes.piece, fileName: bytes.fileName)
+    let sniffer = FormatSniffer(bytes: bytes.piece, fileName: bytes.fileName)
     try sniffer.checkEncoding()
     let format = try options.format ?? sniffer.format()
+    let separator = sniffer.isZeroTerminated ? 0 : UInt8(ascii: "\n")
     var sink = makeSink(format)
     switch format.makeParser(options) {
     case .document(let read): try read(bytes, &sink)
-    case .lines(let parser): try Self.readLines(bytes, sniffer.isZeroTerminated ? 0 : UInt8(ascii: "\n"), parser, into: &sink)
+    case .lines(let parser): try Self.readLines(bytes, separator, parser, into: &sink)
     }
     sink.summarize()
     return sink.report

@@ -121,6 +121,37 @@ struct ImportTests {
     #expect(last.ids == ["y", "z"] && last.reasons == ["a quote is not closed by the end of the file"])
   }
 
+  @Test func aMillionMalformedLinesAreEachCounted() throws {
+    // Each line with whether it is refused. One in ten is good, one is blank.
+    let block: [(String, Bool)] = [
+      (sha256, false), ("", false), (String(sha256.dropLast()), true), (sha256.replacing("b", with: "g"), true), (emptySHA256, true),
+      ("\u{1B}[31m\(sha256)", true), ("\u{202E}\(sha256)", true), ("  \(sha256.uppercased()) \r", false), ("\0\(md5)", true),
+      ("sha1:\(md5)", true),
+    ]
+    let text = Array((block.map(\.0).joined(separator: "\n") + "\n").utf8)
+    let longLine = [UInt8](repeating: UInt8(ascii: "a"), count: 10_000_000) + [UInt8(ascii: "\n")]
+    let bytes = text + longLine + (1..<100_000).lazy.flatMap { _ in text }
+    var entries = 0
+    let report = try withFile(bytes) { try ListImporter().read($0, fileName: "list", withdraw: { _ in }, take: { _ in entries += 1 }) }
+    #expect(entries == 200_000 && report.rejected == 700_001)
+    #expect(report.firstRejections.count == ImportReport.mostRejections)
+    let refused = block.indices.filter { block[$0].1 }.map { $0 + 1 }
+    #expect(report.firstRejections.map(\.recordNumber).starts(with: refused + [block.count + 1]))
+    #expect(report.firstRejections[refused.count].reason == "longer than 65536 bytes")
+  }
+
+  @Test func everyFirstInputOfTheFuzzTargetsIsReadOrRefused() throws {
+    let corpus = Corpus.packageRoot.appending(path: "Tests/Fuzzing/Corpus")
+    for format in ListFormat.allCases {
+      let folder = corpus.appending(path: format.rawValue)
+      for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+        let bytes = try Data(contentsOf: folder.appending(path: file))
+        let imported = try read(bytes)
+        #expect(imported.report.format == format && !imported.entries.isEmpty, "\(format)/\(file)")
+      }
+    }
+  }
+
   @Test func linesMayLieAcrossAnyBuffer() throws {
     var generator = SeededGenerator(seed: 1)
     let digests = (0..<3000).map { _ in generator.digest() }

@@ -27,22 +27,29 @@ extension ListEntry {
   var hashNames: [String] { digests.map(\.description) + perceptualHashes.map(\.description) }
 }
 
-/// Imports bytes as a file of the given name.
-func read(
-  _ bytes: some Sequence<UInt8>, name: String = "list.txt", pieceSize: Int = 1 << 18,
-  _ change: (inout ImportOptions) -> Void = { _ in }
-) throws -> Imported {
+/// Lends an open file with the given bytes, which has no name any more.
+func withFile<Result>(_ bytes: some Sequence<UInt8>, _ body: (FileDescriptor) throws -> Result) throws -> Result {
   var path = Array("/tmp/muhafiz-test-XXXXXX".utf8CString)
   let file = FileDescriptor(rawValue: mkstemp(&path))
   defer { try? file.close() }
   unlink(path)
   try file.writeAll(toAbsoluteOffset: 0, Array(bytes))
+  return try body(file)
+}
+
+/// Imports bytes as a file of the given name.
+func read(
+  _ bytes: some Sequence<UInt8>, name: String = "list.txt", pieceSize: Int = 1 << 18,
+  _ change: (inout ImportOptions) -> Void = { _ in }
+) throws -> Imported {
   var options = ImportOptions()
   change(&options)
   var entries: [ListEntry] = []
   var withdrawn: [ListEntry] = []
-  let report = try ListImporter(options, pieceSize: pieceSize).read(
-    file, fileName: name, withdraw: { withdrawn.append($0) }, take: { entries.append($0) })
+  let report = try withFile(bytes) { file in
+    try ListImporter(options, pieceSize: pieceSize).read(
+      file, fileName: name, withdraw: { withdrawn.append($0) }, take: { entries.append($0) })
+  }
   return Imported(entries: entries, withdrawn: withdrawn, report: report)
 }
 

@@ -56,7 +56,9 @@ private func use(_ bytes: [UInt8]) {
     _ = try list.attributions()
     _ = try list.findsItsOwnRecords()
     try list.verify()
-  } catch { precondition(error is MatchingError, "a failure is one of this module's") }
+  } catch {
+    // Refused, which is an answer; only a trap is none.
+  }
 }
 
 /// Gives tree and header the digests that they ought to have, as far as the header's numbers make sense.

@@ -24,7 +24,7 @@ private struct Outcome: Equatable {
   var rejected = 0
 }
 
-nonisolated(unsafe) private let scratch = ScratchFile()
+private let scratch = ScratchFile()
 private let options: ImportOptions = {
   var options = ImportOptions()
   if let name = getenv("MUHAFIZ_FUZZ_FORMAT").map({ String(cString: $0) }), name != "auto" {

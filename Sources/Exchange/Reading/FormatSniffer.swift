@@ -5,62 +5,40 @@ import Hashing
 /// Bare lines of 64 hex digits are SHA-256, unless the file's name begins with `pdq` or ends in `.pdq`; with a comma and a
 /// name behind they are PDQ. Anything else that is ambiguous is settled by `--format`.
 struct FormatSniffer {
+  /// The first bytes of the file, after any byte order mark.
+  let bytes: UnsafeRawBufferPointer
   let fileName: String
-  /// Whether records end with a zero byte, as those of `sha256sum --zero` do: then names may hold line feeds.
-  let isZeroTerminated: Bool
-  /// Whether this is UTF-16, or an SQLite database.
-  private let refusal: ExchangeError?
-  /// `nil` where the beginning does not tell.
-  private let sniffed: ListFormat?
 
-  /// - Parameter head: The first bytes of the file, after any byte order mark.
-  init(head: UnsafeRawBufferPointer, fileName: String) {
-    let head = FileHead(bytes: head, fileName: fileName)
-    self.fileName = fileName
-    isZeroTerminated = head.isZeroTerminated
-    refusal = head.refusal
-    sniffed = refusal == nil ? head.format : nil
+  /// Whether records end with a zero byte, as those of `sha256sum --zero` do: then names may hold line feeds.
+  var isZeroTerminated: Bool {
+    guard bytes.position(of: 0) != nil else { return false }
+    let records = bytes.split(separator: 0, maxSplits: 2).map { UnsafeRawBufferPointer(rebasing: $0) }
+    guard let first = records.first, format(ofLine: first) == .sums else { return false }
+    return records.count < 3 || format(ofLine: records[1]) == .sums
   }
 
   /// Refuses what is no list that is read here, by its name where it has one.
   func checkEncoding() throws(ExchangeError) {
-    if let refusal { throw refusal }
+    let utf16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+    if utf16 && bytes.prefix(64).count(where: { $0 == 0 }) >= 8 {
+      throw ExchangeError(.wrongEncoding, "\(fileName) is UTF-16, not UTF-8", hint: "convert it: iconv -f UTF-16 -t UTF-8")
+    }
+    if bytes.starts(with: Array("SQLite format 3".utf8)) {
+      throw ExchangeError(
+        .unsupportedFormat, "\(fileName) is an SQLite database, which is not read",
+        hint: "for the NSRL's: sqlite3 -csv -header FILE 'select sha256, sha1, md5, file_name from FILE' > FILE.csv")
+    }
   }
 
   func format() throws(ExchangeError) -> ListFormat {
-    if let sniffed { return sniffed }
+    if let format = knownFormat { return format }
     throw ExchangeError(
       .unknownFormat, "cannot tell the format of \(fileName)",
       hint: "say it: --format \(ListFormat.allCases.map(\.rawValue).joined(separator: "|"))")
   }
-}
-
-/// The first bytes of a file, and what they tell.
-private struct FileHead {
-  let bytes: UnsafeRawBufferPointer
-  let fileName: String
-
-  var isZeroTerminated: Bool {
-    let records = bytes.split(separator: 0, maxSplits: 2).map { UnsafeRawBufferPointer(rebasing: $0) }
-    guard bytes.contains(0), let first = records.first, format(ofLine: first) == .sums else { return false }
-    return records.count < 3 || format(ofLine: records[1]) == .sums
-  }
-
-  var refusal: ExchangeError? {
-    let utf16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
-    if utf16 && bytes.prefix(64).count(where: { $0 == 0 }) >= 8 {
-      return ExchangeError(.wrongEncoding, "\(fileName) is UTF-16, not UTF-8", hint: "convert it: iconv -f UTF-16 -t UTF-8")
-    }
-    if bytes.starts(with: Array("SQLite format 3".utf8)) {
-      return ExchangeError(
-        .unsupportedFormat, "\(fileName) is an SQLite database, which is not read",
-        hint: "for the NSRL's: sqlite3 -csv -header FILE 'select sha256, sha1, md5, file_name from FILE' > FILE.csv")
-    }
-    return nil
-  }
 
   /// The format of the file as a whole, or of the first line that tells.
-  var format: ListFormat? {
+  private var knownFormat: ListFormat? {
     if bytes.starts(with: Array("%%%% HASHDEEP".utf8)) { return .hashdeep }
     if bytes.starts(with: EnCaseFormat.magic) { return .encase }
     switch bytes.first(where: { $0 > 0x20 }) {
@@ -77,22 +55,27 @@ private struct FileHead {
 
   /// XML, by its root.
   private var markupFormat: ListFormat? {
-    let text = bytes.prefix(4096)
-    if Self.contains(text, "queryResult") { return .ncmec }
-    return Self.contains(text, "dfxml") ? .dfxml : nil
+    if contains("queryResult", within: 4096) { return .ncmec }
+    return contains("dfxml", within: 4096) ? .dfxml : nil
   }
 
   /// JSON, by keys that only one format has.
   private var objectFormat: ListFormat? {
-    let text = bytes[...]
-    if Self.contains(text, "\"hashRecords\"") { return .stopncii }
-    if Self.contains(text, "odata.") || Self.contains(text, "\"MediaID\"") { return .vics }
-    if Self.contains(text, "\"spec_version\"") || Self.contains(text, "\"bundle\"") { return .stix }
-    return Self.contains(text, "\"Attribute\"") || Self.contains(text, "\"Event\"") ? .misp : nil
+    if contains("\"hashRecords\"") { return .stopncii }
+    if contains("odata.") || contains("\"MediaID\"") { return .vics }
+    if contains("\"spec_version\"") || contains("\"bundle\"") { return .stix }
+    return contains("\"Attribute\"") || contains("\"Event\"") ? .misp : nil
   }
 
-  private static func contains(_ bytes: Slice<UnsafeRawBufferPointer>, _ mark: String) -> Bool {
-    bytes.firstRange(of: mark.utf8) != nil
+  private func contains(_ mark: String, within size: Int = .max) -> Bool {
+    let mark = Array(mark.utf8)
+    let text = bytes.from(0, to: min(size, bytes.count))
+    var start = 0
+    while let found = text.position(of: mark[0], from: start) {
+      if text.from(found).starts(with: mark) { return true }
+      start = found + 1
+    }
+    return false
   }
 
   private func format(ofLine line: UnsafeRawBufferPointer) -> ListFormat? {
