@@ -2,7 +2,8 @@ import Matching
 
 /// The list formats that are read: the table of the module.
 public enum ListFormat: String, Sendable, CaseIterable {
-  case plain, sums, csv, hashdeep, pdq, vpdq, threatexchange, nsrl, hfind, encase, vics, ncmec, stopncii, misp, stix, dfxml
+  case plain, sums, csv, hashdeep, pdq, vpdq, threatexchange, nsrl, hfind, encase, vics, ncmec, stopncii, misp, stix,
+    dfxml
 
   /// One line for `--help`.
   public var summary: String {

@@ -45,13 +45,15 @@ struct RecordSink {
 
   /// Takes an entry of one hash, or refuses it.
   mutating func add(_ hash: HashText, number: Int, id: String? = nil) throws {
-    var entry = ListEntry(id: id?.isEmpty == false ? id : nil, recordNumber: number, contributor: options.contributor)
+    let id = id?.isEmpty == false ? id : nil
+    // Made in one go each: this is where most lines pass, and an entry that changes is copied.
     switch hash {
-    case .digest(let digest): entry.digests = [digest]
-    case .perceptual(let hash): entry.perceptualHashes = [hash]
-    case .refused(let refusal): return try reject(number, refusal.description)
+    case .digest(let digest):
+      try add(ListEntry(id: id, recordNumber: number, digests: [digest], contributor: options.contributor))
+    case .perceptual(let hash):
+      try add(ListEntry(id: id, recordNumber: number, perceptualHashes: [hash], contributor: options.contributor))
+    case .refused(let refusal): try reject(number, refusal.description)
     }
-    try add(entry)
   }
 
   /// Takes an entry of several hashes; those that are refused are left out of it.
@@ -88,16 +90,18 @@ struct RecordSink {
     let rejection = Rejection(recordNumber: number, reason: reason(), recordName: report.format.recordName)
     if options.strict {
       throw ExchangeError(
-        .rejectedRecord, "\(fileName): \(rejection)", hint: "nothing was imported; without --strict such records are left out")
+        .rejectedRecord, "\(fileName): \(rejection)",
+        hint: "nothing was imported; without --strict such records are left out")
     }
     report.firstRejections.append(rejection)
   }
 
   /// Counts a hash of a kind that nothing here compares.
   mutating func leaveOut(_ kind: String) {
-    let shown = String(kind.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }.prefix(24))
+    let shown = String(
+      kind.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }.prefix(24))
     let isNew = report.leftOut[shown] == nil
-    report.leftOut[isNew && report.leftOut.count == ImportReport.mostKinds - 1 ? "other" : shown, default: 0] += 1
+    report.leftOut[isNew && report.leftOut.count >= ImportReport.mostKinds - 1 ? "other" : shown, default: 0] += 1
   }
 
   mutating func warn(_ text: String) {

@@ -29,7 +29,9 @@ public struct ListImporter: Sendable {
   ) throws -> ImportReport {
     let isInput = path == "-"
     let descriptor: FileDescriptor
-    do { descriptor = isInput ? .standardInput : try FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) } catch {
+    do {
+      descriptor = isInput ? .standardInput : try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+    } catch {
       throw ExchangeError(.cannotRead, "cannot read \(path): \(error)")
     }
     defer { if !isInput { close(descriptor.rawValue) } }
@@ -38,7 +40,8 @@ public struct ListImporter: Sendable {
 
   /// Reads an open file; see ``read(_:withdraw:take:)``.
   package func read(
-    _ descriptor: FileDescriptor, fileName: String, withdraw: (ListEntry) throws -> Void, take: (ListEntry) throws -> Void
+    _ descriptor: FileDescriptor, fileName: String, withdraw: (ListEntry) throws -> Void,
+    take: (ListEntry) throws -> Void
   ) throws -> ImportReport {
     try withoutActuallyEscaping(take) { take in
       try withoutActuallyEscaping(withdraw) { withdraw in

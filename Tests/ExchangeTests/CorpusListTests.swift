@@ -31,7 +31,9 @@ struct CorpusListTests {
       seen += 1
     }
     #expect(seen == 18)
-    #expect(throws: ExchangeError(.wrongEncoding, "")) { try ListImporter().read(FilePath(out).appending("utf16.txt")) { _ in } }
+    #expect(throws: ExchangeError(.wrongEncoding, "")) {
+      try ListImporter().read(FilePath(out).appending("utf16.txt")) { _ in }
+    }
   }
 
   @Test(.enabled(if: Corpus.isPresent)) func readsEveryFrameOfTheVideoVectors() throws {

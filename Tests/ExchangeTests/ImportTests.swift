@@ -9,7 +9,8 @@ import Testing
 
 struct ImportTests {
   @Test func readsPlainLinesByLengthAndByName() throws {
-    let text = "\u{FEFF}# a comment\r\n\(md5.uppercased())\r\n\n  \(sha1)\t\n\"\(sha256)\"\nSHA-256:\(sha256)\npdq:\(pdq)"
+    let text =
+      "\u{FEFF}# a comment\r\n\(md5.uppercased())\r\n\n  \(sha1)\t\n\"\(sha256)\"\nSHA-256:\(sha256)\npdq:\(pdq)"
     let imported = try read(text)
     #expect(imported.report.format == .plain)
     #expect(imported.hashes == ["md5:\(md5)", "sha1:\(sha1)", "sha256:\(sha256)", "sha256:\(sha256)", "pdq:\(pdq)"])
@@ -50,7 +51,9 @@ struct ImportTests {
     }
     #expect(mapped.ids == ["y", "w"])
     #expect(throws: ExchangeError(.unknownColumn, "")) { try read(text) { $0.columns = [ColumnMapping("sha256=9")!] } }
-    #expect(throws: ExchangeError(.unknownColumn, "")) { try read(text) { $0.columns = [ColumnMapping("md5=Nowhere")!] } }
+    #expect(throws: ExchangeError(.unknownColumn, "")) {
+      try read(text) { $0.columns = [ColumnMapping("md5=Nowhere")!] }
+    }
     #expect(throws: ExchangeError(.missingHeader, "")) { try read("a,b\n1,2\n") { $0.format = .csv } }
     #expect(ColumnMapping("sha256") == nil && ColumnMapping("size=1") == nil)
   }
@@ -83,7 +86,8 @@ struct ImportTests {
       (String(md5.dropLast()), "31 characters"), (sha256.replacing("b", with: "g"), "not a hex digit"),
       (emptySHA256, "empty file"), ("\u{202E}" + sha256, "67 characters"), ("\u{1B}[31m" + md5, "37 characters"),
       ("md4:" + md5, "not an algorithm"), ("sha1:" + md5, "sha1 has 32 hex digits, expected 40"),
-      ("pdq:" + String(repeating: "0", count: 64), "nearly constant"), (String(repeating: "a", count: 1_000_000), "longer than"),
+      ("pdq:" + String(repeating: "0", count: 64), "nearly constant"),
+      (String(repeating: "a", count: 1_000_000), "longer than"),
     ]
     let imported = try read(([md5] + bad.map(\.0) + [sha1]).joined(separator: "\n"))
     #expect(imported.hashes == ["md5:\(md5)", "sha1:\(sha1)"])
@@ -113,10 +117,13 @@ struct ImportTests {
 
   @Test func aLoneQuoteCostsOneLineAndNoOther() throws {
     let rows = (0..<3000).map { "\(md5),\(sha1),name \($0)" }
-    let middle = "md5,sha1,id\n" + rows[..<10].joined(separator: "\n") + "\n\(md5),\(sha1),\"lone\n" + rows[10...].joined(separator: "\n")
+    let middle =
+      "md5,sha1,id\n" + rows[..<10].joined(separator: "\n") + "\n\(md5),\(sha1),\"lone\n"
+      + rows[10...].joined(separator: "\n")
     let imported = try read(middle)
     #expect(imported.entries.count == 3000 && imported.reasons == ["a quote is not closed within 65536 bytes"])
-    #expect(imported.report.firstRejections.map(\.recordNumber) == [12] && imported.entries.map(\.recordNumber).last == 3002)
+    #expect(
+      imported.report.firstRejections.map(\.recordNumber) == [12] && imported.entries.map(\.recordNumber).last == 3002)
     let last = try read("md5,id\n\(md5),\"x\n\(md5),y\n\(md5),z")
     #expect(last.ids == ["y", "z"] && last.reasons == ["a quote is not closed by the end of the file"])
   }
@@ -124,15 +131,19 @@ struct ImportTests {
   @Test func aMillionMalformedLinesAreEachCounted() throws {
     // Each line with whether it is refused. One in ten is good, one is blank.
     let block: [(String, Bool)] = [
-      (sha256, false), ("", false), (String(sha256.dropLast()), true), (sha256.replacing("b", with: "g"), true), (emptySHA256, true),
-      ("\u{1B}[31m\(sha256)", true), ("\u{202E}\(sha256)", true), ("  \(sha256.uppercased()) \r", false), ("\0\(md5)", true),
+      (sha256, false), ("", false), (String(sha256.dropLast()), true), (sha256.replacing("b", with: "g"), true),
+      (emptySHA256, true),
+      ("\u{1B}[31m\(sha256)", true), ("\u{202E}\(sha256)", true), ("  \(sha256.uppercased()) \r", false),
+      ("\0\(md5)", true),
       ("sha1:\(md5)", true),
     ]
     let text = Array((block.map(\.0).joined(separator: "\n") + "\n").utf8)
     let longLine = [UInt8](repeating: UInt8(ascii: "a"), count: 10_000_000) + [UInt8(ascii: "\n")]
     let bytes = text + longLine + (1..<100_000).lazy.flatMap { _ in text }
     var entries = 0
-    let report = try withFile(bytes) { try ListImporter().read($0, fileName: "list", withdraw: { _ in }, take: { _ in entries += 1 }) }
+    let report = try withFile(bytes) {
+      try ListImporter().read($0, fileName: "list", withdraw: { _ in }, take: { _ in entries += 1 })
+    }
     #expect(entries == 200_000 && report.rejected == 700_001)
     #expect(report.firstRejections.count == ImportReport.mostRejections)
     let refused = block.indices.filter { block[$0].1 }.map { $0 + 1 }
@@ -164,7 +175,8 @@ struct ImportTests {
   @Test func hostileBytesNeverTrap() throws {
     var generator = SeededGenerator(seed: 2)
     let samples = [
-      "\(sha256)  a\n\\\(md5)  b\\n\n", "sha256,md5,id\n\(sha256),\(md5),\"x\"\n", "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n1,\(md5),a\n",
+      "\(sha256)  a\n\\\(md5)  b\\n\n", "sha256,md5,id\n\(sha256),\(md5),\"x\"\n",
+      "%%%% HASHDEEP-1.0\n%%%% size,md5,filename\n1,\(md5),a\n",
       "\(pdq),a\n", "MD5 (a) = \(md5)\n",
     ].map { Array($0.utf8) }
     for round in 0..<1000 {
@@ -191,7 +203,8 @@ struct QueryTests {
     #expect(try Query(sha256.uppercased()).description == "sha256:\(sha256)")
     #expect(try Query("PDQ:\(pdq)").description == "pdq:\(pdq)")
     for (text, reason) in [
-      (String(sha256.dropLast()), "63 characters"), ("sha256:" + sha256.dropLast(), "sha256 has 63 hex digits, expected 64"),
+      (String(sha256.dropLast()), "63 characters"),
+      ("sha256:" + sha256.dropLast(), "sha256 has 63 hex digits, expected 64"),
       ("foo:" + md5, "'foo' is not an algorithm"), ("", "0 characters"), (":", "is not an algorithm"),
     ] {
       do {

@@ -55,7 +55,8 @@ func read(
 
 /// Imports a text as a file of the given name.
 func read(
-  _ text: String, name: String = "list.txt", pieceSize: Int = 1 << 18, _ change: (inout ImportOptions) -> Void = { _ in }
+  _ text: String, name: String = "list.txt", pieceSize: Int = 1 << 18,
+  _ change: (inout ImportOptions) -> Void = { _ in }
 ) throws -> Imported {
   try read(text.utf8, name: name, pieceSize: pieceSize, change)
 }

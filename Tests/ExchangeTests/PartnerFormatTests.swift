@@ -60,7 +60,8 @@ struct PartnerFormatTests {
       #expect(imported.report.format == .ncmec)
       #expect(imported.entries.map(\.hashNames) == [["md5:\(md5)", "sha1:\(sha1)", "pdq:\(pdq)"], ["md5:\(md5)"]])
       #expect(imported.entries.map(\.contributor) == ["Example & Co A (42)", "Other (43)"])
-      #expect(imported.entries[0].category == Category(scheme: "NCMEC", label: "A1") && imported.entries[1].category == nil)
+      #expect(
+        imported.entries[0].category == Category(scheme: "NCMEC", label: "A1") && imported.entries[1].category == nil)
       #expect(imported.withdrawn.map(\.id) == ["gone"] && imported.withdrawn[0].contributor == "Example (42)")
       #expect(imported.report.leftOut == ["pdna": 2, "tmk-pdqf": 1] && imported.report.rejected == 1)
       #expect(imported.report.warnings.contains { $0.contains("more pages follow") })
@@ -76,7 +77,9 @@ struct PartnerFormatTests {
       record("VideoMD5", md5, "Deleted"), record("VideoTMK", "x", "Active"), record("ImagePDQ", pdq, "Received"), "7",
     ]
     let imported = try read("{\"hasMoreRecords\":true,\"hashRecords\":[\(records.joined(separator: ","))],\"count\":7}")
-    #expect(imported.report.format == .stopncii && imported.hashes == ["pdq:\(pdq)", "md5:\(md5)"] && imported.ids == ["c1", "c1"])
+    #expect(
+      imported.report.format == .stopncii && imported.hashes == ["pdq:\(pdq)", "md5:\(md5)"]
+        && imported.ids == ["c1", "c1"])
     #expect(imported.withdrawn.flatMap(\.hashNames) == ["pdq:\(pdq)", "md5:\(md5)"])
     #expect(imported.report.rejected == 3 && imported.report.leftOut == ["videotmk": 1])
     #expect(imported.report.warnings.contains { $0.contains("more pages follow") })
@@ -89,7 +92,9 @@ struct PartnerFormatTests {
       {"type":"sha1","value":"\(sha1)","deleted":true}],"Object":[{"name":"file","Attribute":[{"type":"sha1","value":"short"}]}]}}]}
       """
     let imported = try read(text)
-    #expect(imported.report.format == .misp && imported.hashes == ["sha256:\(sha256)", "md5:\(md5)"] && imported.ids == ["u1", nil])
+    #expect(
+      imported.report.format == .misp && imported.hashes == ["sha256:\(sha256)", "md5:\(md5)"]
+        && imported.ids == ["u1", nil])
     #expect(imported.withdrawn.flatMap(\.hashNames) == ["sha1:\(sha1)"] && imported.report.rejected == 1)
   }
 
@@ -98,13 +103,16 @@ struct PartnerFormatTests {
       "{\"type\":\"indicator\",\"spec_version\":\"2.1\",\"id\":\"\(id)\",\"pattern_type\":\"stix\",\"pattern\":\"\(pattern)\"\(more)}"
     }
     let objects = [
-      indicator("i1", "[file:hashes.'SHA-256' = '\(sha256)'] OR [ file:hashes.MD5='\(md5)' ]", ",\"created_by_ref\":\"identity--x\""),
+      indicator(
+        "i1", "[file:hashes.'SHA-256' = '\(sha256)'] OR [ file:hashes.MD5='\(md5)' ]",
+        ",\"created_by_ref\":\"identity--x\""),
       indicator("i2", "[file:hashes.\\\"SHA-1\\\" = '\(sha1)']", ",\"revoked\":true"),
       indicator("i3", "[NOT file:hashes.MD5 = '\(md5)']"), indicator("i4", "[file:hashes.MD5 != '\(md5)']"),
       indicator("i5", "[url:value = 'https://example.org']"), indicator("i6", "[file:hashes.SSDEEP = '3:a:b']"),
       "{\"type\":\"file\",\"id\":\"f1\",\"hashes\":{\"SHA-1\":\"\(sha1)\",\"SHA-512\":\"00\"}}",
     ]
-    let imported = try read("{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[\(objects.joined(separator: ","))]}")
+    let imported = try read(
+      "{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[\(objects.joined(separator: ","))]}")
     #expect(imported.report.format == .stix)
     #expect(imported.entries.map(\.hashNames) == [["sha256:\(sha256)", "md5:\(md5)"], ["sha1:\(sha1)"]])
     #expect(imported.ids == ["i1", "f1"] && imported.entries[0].contributor == "identity--x")
@@ -133,21 +141,35 @@ struct PartnerFormatTests {
     #expect(frames.report.format == .vpdq && frames.ids == ["frame 0"] && frames.report.rejected == 3)
     #expect(frames.entries[0].perceptualHashes[0].quality == 100)
     let zeros = String(repeating: "0", count: 40)
-    let index = "\(zeros)0|md5sum\n\(zeros)1|known.db\n\(md5.uppercased())|0000000000000017\n\(sha1.uppercased())|0000000000000099\n\(md5)\n"
+    let index =
+      "\(zeros)0|md5sum\n\(zeros)1|known.db\n\(md5.uppercased())|0000000000000017\n\(sha1.uppercased())|0000000000000099\n\(md5)\n"
     let hfind = try read(index)
-    #expect(hfind.report.format == .hfind && hfind.hashes == ["md5:\(md5)", "sha1:\(sha1)"] && hfind.report.rejected == 1)
+    #expect(
+      hfind.report.format == .hfind && hfind.hashes == ["md5:\(md5)", "sha1:\(sha1)"] && hfind.report.rejected == 1)
+  }
+
+  @Test func kindsThatNothingComparesAreCountedInBoundedMemory() throws {
+    let lines = (0..<100).map { "kind_\($0) x" }.joined(separator: "\n")
+    let report = try read("pdq \(pdq)\n\(lines)\n").report
+    #expect(report.leftOut.count == ImportReport.mostKinds && report.leftOut.values.reduce(0, +) == 100)
+    #expect(report.rejected == 100 && report.leftOut["other"] == 100 - (ImportReport.mostKinds - 1))
+    #expect(report.warnings.count == ImportReport.mostKinds)
   }
 
   @Test func readsHeadersOfICSEiLookHashKeeperAndNSRL() throws {
     let icse = try read(
-      "MD5;SHA1;PhotoDNA;Image ID;Is distributed;Victim identified;Offender identified;Series name;Number of submissions;File Available;Media Type;Baseline\n\(md5);\(sha1);;5;1;0;0;S;2;1;image;1\n")
+      "MD5;SHA1;PhotoDNA;Image ID;Is distributed;Victim identified;Offender identified;Series name;Number of submissions;File Available;Media Type;Baseline\n\(md5);\(sha1);;5;1;0;0;S;2;1;image;1\n"
+    )
     #expect(icse.report.format == .csv && icse.entries[0].category == Category(scheme: "INTERPOL baseline", label: "1"))
     #expect(icse.ids == ["5"] && icse.hashes.count == 2)
-    let iLook = try read("V3Hash,HashSHA1,FileName,FilePath,FileSize,HashSHA256,HashSHA384,HashSHA512\n\(md5),\(sha1),a,b,3,\(sha256),,\n")
+    let iLook = try read(
+      "V3Hash,HashSHA1,FileName,FilePath,FileSize,HashSHA256,HashSHA384,HashSHA512\n\(md5),\(sha1),a,b,3,\(sha256),,\n")
     #expect(iLook.hashes.count == 3)
-    let keeper = try read("\"file_id\",\"hashset_id\",\"file_name\",\"directory\",\"hash\",\"file_size\"\n1,2,\"a\",\"b\",\"\(md5)\",3\n")
+    let keeper = try read(
+      "\"file_id\",\"hashset_id\",\"file_name\",\"directory\",\"hash\",\"file_size\"\n1,2,\"a\",\"b\",\"\(md5)\",3\n")
     #expect(keeper.hashes == ["md5:\(md5)"])
-    let header = "\"SHA-1\",\"MD5\",\"CRC32\",\"FileName\",\"FileSize\",\"ProductCode\",\"OpSystemCode\",\"SpecialCode\"\r\n"
+    let header =
+      "\"SHA-1\",\"MD5\",\"CRC32\",\"FileName\",\"FileSize\",\"ProductCode\",\"OpSystemCode\",\"SpecialCode\"\r\n"
     let row = "\"\(sha1.uppercased())\",\"\(md5.uppercased())\",\"0\",\"5\" disk\",3,7,\"WIN\",\"\"\r\n"
     let nsrl = try read(header + row + header + row)
     #expect(nsrl.report.format == .nsrl && nsrl.hashes.count == 4 && nsrl.report.rejected == 0)

@@ -19,7 +19,9 @@ struct StreamReaderTests {
       let bytes = Array(text.utf8)
       let format = try read(bytes).report.format
       for length in 0..<bytes.count {
-        #expect(throws: ExchangeError(.malformed, ""), "\(length)") { try read(bytes[..<length]) { $0.format = format } }
+        #expect(throws: ExchangeError(.malformed, ""), "\(length)") {
+          try read(bytes[..<length]) { $0.format = format }
+        }
       }
     }
   }
@@ -38,9 +40,11 @@ struct StreamReaderTests {
   @Test func brokenJSONIsRefused() {
     let nested = String(repeating: "[", count: 100_000)
     for text in [
-      "{}x", "{\"value\":[}", "{\"value\":[{},]}", "{\"value\" []}", "{value:[]}", "{\"value\":[nul]}", "{\"value\":[1e]}", "{\"value\":\(nested)",
+      "{}x", "{\"value\":[}", "{\"value\":[{},]}", "{\"value\" []}", "{value:[]}", "{\"value\":[nul]}",
+      "{\"value\":[1e]}", "{\"value\":\(nested)",
       "{\"x\":\"\\q\"}", "{\"x\":\"\\ud800\\x\"}", "{\"x\":\"\\u12g4\"}", "{\"x\":\"\n\"}", "{\"x\" : 1 2}", "[]",
-      "{\"value\":[{\"MD5\":\"\(String(repeating: "a", count: 70_000))\"}]}", "{\"x\":\(String(repeating: "1", count: 100))}",
+      "{\"value\":[{\"MD5\":\"\(String(repeating: "a", count: 70_000))\"}]}",
+      "{\"x\":\(String(repeating: "1", count: 100))}",
     ] {
       #expect(throws: ExchangeError(.malformed, ""), "\(text.prefix(40))") { try read(text) { $0.format = .vics } }
     }
@@ -50,7 +54,8 @@ struct StreamReaderTests {
     let nested = String(repeating: "<a>", count: 100_000)
     let attributes = (0..<100).map { " a\($0)='1'" }.joined()
     for inside in [
-      "<images>", "</images>", "<image></images>", "&unknown;", "&#0;", "&#xD800;", "&#99999999999;", "&", "<a b=1/>", "<a b>", "<a b='<'/>",
+      "<images>", "</images>", "<image></images>", "&unknown;", "&#0;", "&#xD800;", "&#99999999999;", "&", "<a b=1/>",
+      "<a b>", "<a b='<'/>",
       "<a &/>", "< a/>", "<a/ >", "<!DOCTYPE x>", "<![CDATA[", "<!-- ", "<? ", nested, "<a\(attributes)/>",
       String(repeating: "t", count: 70_000), "<a b='\(String(repeating: "t", count: 70_000))'/>",
     ] {
@@ -58,19 +63,26 @@ struct StreamReaderTests {
         try read("<queryResult>\(inside)</queryResult>") { $0.format = .ncmec }
       }
     }
-    let bomb = "<?xml version=\"1.0\"?><!DOCTYPE q [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM \"file:///etc/hostname\">]><queryResult>&a;&b;</queryResult>"
+    let bomb =
+      "<?xml version=\"1.0\"?><!DOCTYPE q [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM \"file:///etc/hostname\">]><queryResult>&a;&b;</queryResult>"
     #expect(throws: ExchangeError(.malformed, "")) { try read(bomb) }
-    for text in ["", "<other/>", "x<queryResult/>", "<queryResult/>x", "<queryResult/><image/>", "&amp;<queryResult/>"] {
+    for text in ["", "<other/>", "x<queryResult/>", "<queryResult/>x", "<queryResult/><image/>", "&amp;<queryResult/>"]
+    {
       #expect(throws: ExchangeError(.malformed, ""), "\(text)") { try read(text) { $0.format = .ncmec } }
     }
-    #expect(throws: ExchangeError(.wrongEncoding, "")) { try read("<?xml version='1.0' encoding='ISO-8859-1'?><queryResult/>") }
+    #expect(throws: ExchangeError(.wrongEncoding, "")) {
+      try read("<?xml version='1.0' encoding='ISO-8859-1'?><queryResult/>")
+    }
   }
 
   @Test func hostileBytesNeverTrap() {
     var generator = SeededGenerator(seed: 3)
     let samples: [(ListFormat, [UInt8])] = [
       (.vics, Array(Self.json.utf8)), (.ncmec, Array(Self.xml.utf8)),
-      (.stix, Array("{\"type\":\"indicator\",\"pattern\":\"[file:hashes.'MD5' = '\(md5)'] OR [file:hashes.MD5 = 'x']\"}".utf8)),
+      (
+        .stix,
+        Array("{\"type\":\"indicator\",\"pattern\":\"[file:hashes.'MD5' = '\(md5)'] OR [file:hashes.MD5 = 'x']\"}".utf8)
+      ),
       (.misp, Array("{\"Attribute\":[{\"type\":\"filename|md5\",\"value\":\"a|\(md5)\"}]}".utf8)),
     ]
     for round in 0..<2000 {

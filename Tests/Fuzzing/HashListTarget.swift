@@ -67,7 +67,9 @@ private func seal(_ bytes: inout [UInt8]) {
   func digest(_ range: Range<Int>) -> [UInt8] {
     bytes.withUnsafeBytes { (try? sha256(UnsafeRawBufferPointer(rebasing: $0[range])))?.bytes ?? [] }
   }
-  var start = bytes.withUnsafeBytes { Int(truncatingIfNeeded: $0.load(UInt64.self, at: HashListLayout.treeOffsetOffset)) }
+  var start = bytes.withUnsafeBytes {
+    Int(truncatingIfNeeded: $0.load(UInt64.self, at: HashListLayout.treeOffsetOffset))
+  }
   var below = block..<max(block, start)
   while start > block && start % block == 0 && start < bytes.count {
     var level: [UInt8] = []

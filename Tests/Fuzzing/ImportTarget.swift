@@ -47,7 +47,8 @@ private func outcome(_ bytes: UnsafeRawBufferPointer, pieceSize: Int) -> Outcome
         outcome.hashes += $0.digests.count + $0.perceptualHashes.count
       })
     precondition(report.entries == outcome.entries, "every entry is counted")
-    precondition(report.firstRejections.count == min(report.rejected, ImportReport.mostRejections), "refusals are named")
+    precondition(
+      report.firstRejections.count == min(report.rejected, ImportReport.mostRejections), "refusals are named")
     outcome.rejected = report.rejected
     return outcome
   } catch {

@@ -7,7 +7,8 @@ import SystemPackage
 /// Partners' files of a million records, from the file to the entries; no list is built. The throughput is in records.
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = .init(
-    metrics: [.wallClock, .throughput, .peakMemoryResident], warmupIterations: 1, scalingFactor: .mega, maxDuration: .seconds(5),
+    metrics: [.wallClock, .throughput, .peakMemoryResident], warmupIterations: 1, scalingFactor: .mega,
+    maxDuration: .seconds(5),
     maxIterations: 10)
 
   for sample in Sample.all {
@@ -52,7 +53,8 @@ struct Sample: Sendable {
       "\($0),\($1.prefix(32)),\($1),/cases/a,b \($0).jpg"
     },
     Sample(
-      name: "Project VIC", head: "{\"@odata.context\":\"x/2.0.xml/US/$metadata#Media\",\"value\":[", tail: "]}", separator: ","
+      name: "Project VIC", head: "{\"@odata.context\":\"x/2.0.xml/US/$metadata#Media\",\"value\":[", tail: "]}",
+      separator: ","
     ) {
       "{\"MediaID\":\($0),\"Category\":1,\"MD5\":\"\($1.prefix(32))\",\"SHA1\":\"\($1.prefix(40))\",\"MediaSize\":\($0)}"
     },
@@ -64,7 +66,8 @@ struct Sample: Sendable {
 
   func makeFile(records: Int) throws -> FilePath {
     let path = FilePath(FileManager.default.temporaryDirectory.path).appending("muhafiz-imports-\(UUID().uuidString)")
-    let file = try FileDescriptor.open(path, .writeOnly, options: [.create, .exclusiveCreate], permissions: .ownerReadWrite)
+    let file = try FileDescriptor.open(
+      path, .writeOnly, options: [.create, .exclusiveCreate], permissions: .ownerReadWrite)
     return try file.closeAfter {
       var text = head
       for number in 0..<records {

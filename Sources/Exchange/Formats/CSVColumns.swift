@@ -53,10 +53,13 @@ struct CSVColumns {
     for mapping in options.columns {
       if let number = Int(mapping.column) {
         guard number >= 1 && number <= names.count else {
-          throw ExchangeError(.unknownColumn, "\(fileName): there is no column \(number), the first line has \(names.count)")
+          throw ExchangeError(
+            .unknownColumn, "\(fileName): there is no column \(number), the first line has \(names.count)")
         }
         columns[mapping.meaning] = number - 1
-      } else if options.hasHeader, let index = names.firstIndex(where: { $0.lowercased() == mapping.column.lowercased() }) {
+      } else if options.hasHeader,
+        let index = names.firstIndex(where: { $0.lowercased() == mapping.column.lowercased() })
+      {
         columns[mapping.meaning] = index
       } else {
         throw ExchangeError(.unknownColumn, "\(fileName): the header has no column '\(mapping.column)'")

@@ -101,7 +101,8 @@ struct CSVFormat: LineParser {
     try sink.add(
       hashes,
       to: ListEntry(
-        id: text(.id), recordNumber: number, contributor: text(.contributor) ?? options.contributor, category: category))
+        id: text(.id), recordNumber: number, contributor: text(.contributor) ?? options.contributor, category: category)
+    )
   }
 
   private static func turnsQuotes(_ line: UnsafeRawBufferPointer) -> Bool {
@@ -158,7 +159,9 @@ struct CSVRecord: Equatable {
 
   /// Lends a field, which is empty where it is missing.
   func withField<Result>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-    bytes.withUnsafeBytes { body(index < ranges.count ? $0.from(ranges[index].lowerBound, to: ranges[index].upperBound) : $0.from($0.count)) }
+    bytes.withUnsafeBytes {
+      body(index < ranges.count ? $0.from(ranges[index].lowerBound, to: ranges[index].upperBound) : $0.from($0.count))
+    }
   }
 
   static func likeliestDelimiter(_ line: UnsafeRawBufferPointer) -> UInt8 {

@@ -43,7 +43,9 @@ enum DFXMLFormat {
         }
       }
     }
-    if hashes.isEmpty && hasOtherKinds { return try sink.reject(number, "only hashes of kinds that are not compared here") }
+    if hashes.isEmpty && hasOtherKinds {
+      return try sink.reject(number, "only hashes of kinds that are not compared here")
+    }
     try sink.add(hashes, to: entry)
   }
 }

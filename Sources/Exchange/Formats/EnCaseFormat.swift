@@ -28,7 +28,9 @@ enum EnCaseFormat {
     }
     guard bytes.offset == recordsOffset + number * recordSize else {
       throw ExchangeError(
-        .malformed, "\(sink.fileName) is truncated: \(bytes.offset - recordsOffset - number * recordSize) bytes of a record of \(recordSize)")
+        .malformed,
+        "\(sink.fileName) is truncated: \(bytes.offset - recordsOffset - number * recordSize) bytes of a record of \(recordSize)"
+      )
     }
     guard number >= announced else {
       throw ExchangeError(.malformed, "\(sink.fileName) is truncated: \(number) of \(announced) records")

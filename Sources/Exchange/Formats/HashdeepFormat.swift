@@ -25,7 +25,9 @@ struct HashdeepFormat: LineParser {
         .missingHeader, "\(sink.fileName): line \(number): a record before the header '%%%% size,…,filename'",
         hint: "the second line of a hashdeep file names its columns")
     }
-    guard let comma = text.position(of: .comma), comma > 0, text.prefix(comma).allSatisfy({ (0x30...0x39).contains($0) }) else {
+    guard let comma = text.position(of: .comma), comma > 0,
+      text.prefix(comma).allSatisfy({ (0x30...0x39).contains($0) })
+    else {
       // hashdeep writes line feeds in names as they are, so a name may go on here.
       sink.warn("line \(number): no record; taken for the rest of a name")
       return
@@ -40,6 +42,7 @@ struct HashdeepFormat: LineParser {
       if let algorithm { hashes.append(HashText(algorithm, text.from(start, to: end).trimmed)) }
       start = end + 1
     }
-    try sink.add(hashes, to: ListEntry(id: text.from(start).text, recordNumber: number, contributor: sink.options.contributor))
+    try sink.add(
+      hashes, to: ListEntry(id: text.from(start).text, recordNumber: number, contributor: sink.options.contributor))
   }
 }

@@ -8,7 +8,9 @@ struct HfindFormat: LineParser {
   mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws {
     let text = line.trimmed
     if text.isBlankOrComment { return }
-    guard let bar = text.firstIndex(of: UInt8(ascii: "|")) else { return try sink.reject(number, "no '|' after the hash") }
+    guard let bar = text.firstIndex(of: UInt8(ascii: "|")) else {
+      return try sink.reject(number, "no '|' after the hash")
+    }
     if Self.isHeader(text) { return }
     try sink.add(HashText(byLength: text.from(0, to: bar)), number: number)
   }
@@ -16,6 +18,7 @@ struct HfindFormat: LineParser {
   /// Whether a line is one of the two that name the database: a zero for each digit of SHA-1, one more, and its kind or name.
   static func isHeader(_ text: UnsafeRawBufferPointer) -> Bool {
     guard text.count > 41 && text[41] == UInt8(ascii: "|") else { return false }
-    return text.prefix(40).allSatisfy { $0 == UInt8(ascii: "0") } && (text[40] == UInt8(ascii: "0") || text[40] == UInt8(ascii: "1"))
+    return text.prefix(40).allSatisfy { $0 == UInt8(ascii: "0") }
+      && (text[40] == UInt8(ascii: "0") || text[40] == UInt8(ascii: "1"))
   }
 }

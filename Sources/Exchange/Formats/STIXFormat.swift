@@ -94,7 +94,8 @@ enum STIXPattern {
           name = quoted
           index += 1
         }
-        guard index + 2 < tokens.count, tokens[index + 1] == .word("="), case .text(let value) = tokens[index + 2] else { return nil }
+        guard index + 2 < tokens.count, tokens[index + 1] == .word("="), case .text(let value) = tokens[index + 2]
+        else { return nil }
         hashes.append((name, value))
         index += 3
       case .word("["), .word("]"), .word("("), .word(")"), .word("OR"): index += 1
@@ -132,7 +133,9 @@ enum STIXPattern {
         tokens.append(.text(text))
       case "[", "]", "(", ")", "=":
         // `!=` is a word of its own, and none that is taken.
-        if character == "=" && word == "!" { word.append(character) } else {
+        if character == "=" && word == "!" {
+          word.append(character)
+        } else {
           endWord()
           tokens.append(.word(String(character)))
         }

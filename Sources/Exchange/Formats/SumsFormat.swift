@@ -12,7 +12,9 @@ struct SumsFormat: LineParser {
     if text.trimmed.isBlankOrComment { return }
     let isEscaped = text[0] == .backslash
     let body = text.from(isEscaped ? 1 : 0)
-    guard let (hash, name) = Self.hashAndName(body) else { return try sink.add(HashText(byLength: body.trimmed), number: number) }
+    guard let (hash, name) = Self.hashAndName(body) else {
+      return try sink.add(HashText(byLength: body.trimmed), number: number)
+    }
     try sink.add(hash, number: number, id: isEscaped ? Self.unescape(name) : name.text)
   }
 
@@ -28,7 +30,9 @@ struct SumsFormat: LineParser {
   }
 
   /// What follows `SHA256 (`. The name ends at the last `) = `, as it may hold that itself.
-  private static func tagged(_ algorithm: DigestAlgorithm, _ line: UnsafeRawBufferPointer) -> (HashText, UnsafeRawBufferPointer)? {
+  private static func tagged(_ algorithm: DigestAlgorithm, _ line: UnsafeRawBufferPointer) -> (
+    HashText, UnsafeRawBufferPointer
+  )? {
     let mark = Array(") = ".utf8)
     var end = line.count - mark.count
     while end >= 0 && !line[end..<end + mark.count].elementsEqual(mark) { end -= 1 }

@@ -8,7 +8,9 @@ struct ThreatExchangeFormat: LineParser {
   mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws {
     let text = line.trimmed
     if text.isBlankOrComment { return }
-    guard let space = text.firstIndex(of: .space) else { return try sink.reject(number, "no space after the type of the signal") }
+    guard let space = text.firstIndex(of: .space) else {
+      return try sink.reject(number, "no space after the type of the signal")
+    }
     let type = text.from(0, to: space).text.lowercased()
     let signal = text.from(space).trimmed
     guard let kind = Self.hashKind(of: type) else {

@@ -72,7 +72,9 @@ private struct VICSRecords {
     if isCase && hashes.isEmpty { return }
     number += 1
     if hashes.isEmpty { hashes = fileHashes }
-    if hashes.isEmpty && hasOtherKinds { return try sink.reject(number, "only hashes of kinds that are not compared here") }
+    if hashes.isEmpty && hasOtherKinds {
+      return try sink.reject(number, "only hashes of kinds that are not compared here")
+    }
     let entry = ListEntry(
       id: id, recordNumber: number, contributor: sink.options.contributor,
       category: category.map { Category(scheme: scheme ?? sink.options.categoryScheme, label: $0) })

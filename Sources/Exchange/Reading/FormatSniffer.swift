@@ -21,7 +21,8 @@ struct FormatSniffer {
   func checkEncoding() throws(ExchangeError) {
     let utf16 = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
     if utf16 && bytes.prefix(64).count(where: { $0 == 0 }) >= 8 {
-      throw ExchangeError(.wrongEncoding, "\(fileName) is UTF-16, not UTF-8", hint: "convert it: iconv -f UTF-16 -t UTF-8")
+      throw ExchangeError(
+        .wrongEncoding, "\(fileName) is UTF-16, not UTF-8", hint: "convert it: iconv -f UTF-16 -t UTF-8")
     }
     if bytes.starts(with: Array("SQLite format 3".utf8)) {
       throw ExchangeError(
@@ -92,7 +93,9 @@ struct FormatSniffer {
     if HfindFormat.isHeader(text) { return .hfind }
     let start = String(decoding: body.prefix(12), as: UTF8.self)
     if let colon = start.firstIndex(of: ":"), HashText.knows(start[..<colon]) { return .plain }
-    if let space = start.firstIndex(of: " "), start[space...].hasPrefix(" ("), DigestAlgorithm(name: start[..<space]) != nil {
+    if let space = start.firstIndex(of: " "), start[space...].hasPrefix(" ("),
+      DigestAlgorithm(name: start[..<space]) != nil
+    {
       return .sums
     }
     return format(ofFields: line) ?? (isSignal(text) ? .threatexchange : nil)

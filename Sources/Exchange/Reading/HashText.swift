@@ -93,14 +93,18 @@ enum HashText {
   }
 
   /// Whether a hash of this name is one that is compared here.
-  static func knows(_ name: some StringProtocol) -> Bool { name.lowercased() == "pdq" || DigestAlgorithm(name: name) != nil }
+  static func knows(_ name: some StringProtocol) -> Bool {
+    name.lowercased() == "pdq" || DigestAlgorithm(name: name) != nil
+  }
 
   private static func wrongLength(_ name: String, _ text: UnsafeRawBufferPointer, _ expected: Int) -> Refusal {
     .wrongLength(of: name, found: text.count, isHex: text.allSatisfy { nibble($0) != nil }, expected: expected)
   }
 
   /// Lends the bytes of at most 64 hex digits, a multiple of eight; `nil` when one is none.
-  private static func withDecoded<Result>(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
+  private static func withDecoded<Result>(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result)
+    -> Result?
+  {
     var bytes = SIMD8<UInt32>.zero
     for index in 0..<text.count / 8 {
       guard let four = decodeEight(text.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) else { return nil }

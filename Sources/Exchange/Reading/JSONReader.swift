@@ -167,7 +167,9 @@ struct JSONReader: ~Copyable {
     while try bytes.fill() {
       let piece = bytes.piece
       var index = 0
-      while index < piece.count && piece[index] != .quote && piece[index] != .backslash && piece[index] >= 0x20 { index += 1 }
+      while index < piece.count && piece[index] != .quote && piece[index] != .backslash && piece[index] >= 0x20 {
+        index += 1
+      }
       if keeping { try keep(piece.from(0, to: index)) }
       bytes.advance(index)
       guard index < piece.count else { continue }
@@ -213,7 +215,9 @@ struct JSONReader: ~Copyable {
   private mutating func fourDigits() throws -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
-      guard let digit = try bytes.next().flatMap({ nibble($0) }) else { throw malformed("an escape without four hex digits") }
+      guard let digit = try bytes.next().flatMap({ nibble($0) }) else {
+        throw malformed("an escape without four hex digits")
+      }
       value = value << 4 | UInt32(digit)
     }
     return value
@@ -234,7 +238,8 @@ struct JSONReader: ~Copyable {
 
   private static func isPartOfWord(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"),
       UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."):
       true
     default: false

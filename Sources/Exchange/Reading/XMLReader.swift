@@ -73,7 +73,9 @@ struct XMLReader: ~Copyable {
     content.append(byte)
   }
 
-  private mutating func keep(_ scalar: Unicode.Scalar) throws { for byte in String(Character(scalar)).utf8 { try keep(byte) } }
+  private mutating func keep(_ scalar: Unicode.Scalar) throws {
+    for byte in String(Character(scalar)).utf8 { try keep(byte) }
+  }
 
   private mutating func byte() throws -> UInt8 {
     guard let byte = try bytes.next() else { throw malformed("the file ends too early") }
@@ -117,7 +119,9 @@ struct XMLReader: ~Copyable {
       guard try afterSpace(last) == UInt8(ascii: "=") else { throw malformed("an attribute without a value") }
       let quote = try afterSpace(self.byte())
       guard quote == .quote || quote == UInt8(ascii: "'") else { throw malformed("a value without quotes") }
-      guard attributes.count < Self.mostAttributes else { throw malformed("more than \(Self.mostAttributes) attributes") }
+      guard attributes.count < Self.mostAttributes else {
+        throw malformed("more than \(Self.mostAttributes) attributes")
+      }
       attributes.append((key, try value(until: quote)))
       byte = try afterSpace(self.byte())
     }
@@ -199,7 +203,8 @@ struct XMLReader: ~Copyable {
     guard lower.hasPrefix("?xml"), let at = lower.firstRange(of: "encoding") else { return }
     let said = lower[at.upperBound...].prefix(40)
     if !said.contains("utf-8") && !said.contains("us-ascii") {
-      throw ExchangeError(.wrongEncoding, "\(fileName) is XML in another encoding than UTF-8", hint: "convert it to UTF-8")
+      throw ExchangeError(
+        .wrongEncoding, "\(fileName) is XML in another encoding than UTF-8", hint: "convert it to UTF-8")
     }
   }
 
@@ -230,7 +235,9 @@ extension UnsafeRawBufferPointer {
   /// Without spaces, tabs and line ends around.
   fileprivate var withoutSpace: UnsafeRawBufferPointer {
     func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 }
-    guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else { return from(count) }
+    guard let first = firstIndex(where: { !isSpace($0) }), let last = lastIndex(where: { !isSpace($0) }) else {
+      return from(count)
+    }
     return from(first, to: last + 1)
   }
 }
