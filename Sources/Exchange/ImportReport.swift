@@ -57,8 +57,14 @@ struct RecordSink {
   }
 
   /// Takes an entry of several hashes; those that are refused are left out of it.
-  mutating func add(_ hashes: [HashText], to entry: ListEntry) throws {
-    if hashes.isEmpty { return try reject(entry.recordNumber, "no hash in the record") }
+  ///
+  /// - Parameter hasOtherKinds: Whether the record has hashes that were left out besides.
+  mutating func add(_ hashes: [HashText], to entry: ListEntry, hasOtherKinds: Bool = false) throws {
+    guard !hashes.isEmpty else {
+      return try reject(
+        entry.recordNumber,
+        hasOtherKinds ? "only hashes of kinds that are not compared here" : "no hash in the record")
+    }
     let entry = try with(hashes, entry)
     if !entry.digests.isEmpty || !entry.perceptualHashes.isEmpty { try add(entry) }
   }

@@ -43,9 +43,6 @@ enum DFXMLFormat {
         }
       }
     }
-    if hashes.isEmpty && hasOtherKinds {
-      return try sink.reject(number, "only hashes of kinds that are not compared here")
-    }
-    try sink.add(hashes, to: entry)
+    try sink.add(hashes, to: entry, hasOtherKinds: hasOtherKinds)
   }
 }

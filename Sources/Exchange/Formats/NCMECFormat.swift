@@ -39,10 +39,7 @@ enum NCMECFormat {
       case .end(let name) where path.isEmpty:
         guard name == element else { throw xml.malformed("'\(element)' was expected to end") }
         if element.hasPrefix("deleted") { return try sink.withdraw(hashes, of: entry) }
-        if hashes.isEmpty && hasOtherKinds {
-          return try sink.reject(number, "only hashes of kinds that are not compared here")
-        }
-        return try sink.add(hashes, to: entry)
+        return try sink.add(hashes, to: entry, hasOtherKinds: hasOtherKinds)
       case .end(let name):
         let text = xml.text
         if path == ["member"] {

@@ -61,8 +61,11 @@ enum STIXFormat {
       if HashText.knows(name) { hashes.append(HashText(named: name, value)) } else { sink.leaveOut(name) }
     }
     if found.isEmpty { return }
-    if hashes.isEmpty { return try sink.reject(number, "only hashes of kinds that are not compared here") }
-    if isRevoked { try sink.withdraw(hashes, of: entry) } else { try sink.add(hashes, to: entry) }
+    if isRevoked {
+      try sink.withdraw(hashes, of: entry)
+    } else {
+      try sink.add(hashes, to: entry, hasOtherKinds: true)
+    }
   }
 
   private static func readHashes(_ json: inout JSONReader) throws -> [(name: String, value: String)] {

@@ -18,7 +18,9 @@ struct SumsFormat: LineParser {
     try sink.add(hash, number: number, id: isEscaped ? Self.unescape(name) : name.text)
   }
 
-  private static func hashAndName(_ line: UnsafeRawBufferPointer) -> (HashText, UnsafeRawBufferPointer)? {
+  private typealias NamedHash = (hash: HashText, name: UnsafeRawBufferPointer)
+
+  private static func hashAndName(_ line: UnsafeRawBufferPointer) -> NamedHash? {
     let start = line.firstIndex { $0 != .space } ?? 0
     guard let space = line.position(of: .space, from: start), space + 1 < line.count else { return nil }
     let next = line[space + 1]
@@ -30,9 +32,7 @@ struct SumsFormat: LineParser {
   }
 
   /// What follows `SHA256 (`. The name ends at the last `) = `, as it may hold that itself.
-  private static func tagged(_ algorithm: DigestAlgorithm, _ line: UnsafeRawBufferPointer) -> (
-    HashText, UnsafeRawBufferPointer
-  )? {
+  private static func tagged(_ algorithm: DigestAlgorithm, _ line: UnsafeRawBufferPointer) -> NamedHash? {
     let mark = Array(") = ".utf8)
     var end = line.count - mark.count
     while end >= 0 && !line[end..<end + mark.count].elementsEqual(mark) { end -= 1 }

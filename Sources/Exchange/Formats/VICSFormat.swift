@@ -72,13 +72,10 @@ private struct VICSRecords {
     if isCase && hashes.isEmpty { return }
     number += 1
     if hashes.isEmpty { hashes = fileHashes }
-    if hashes.isEmpty && hasOtherKinds {
-      return try sink.reject(number, "only hashes of kinds that are not compared here")
-    }
     let entry = ListEntry(
       id: id, recordNumber: number, contributor: sink.options.contributor,
       category: category.map { Category(scheme: scheme ?? sink.options.categoryScheme, label: $0) })
-    try sink.add(hashes, to: entry)
+    try sink.add(hashes, to: entry, hasOtherKinds: hasOtherKinds)
   }
 
   /// `[{"HashName":…,"HashValue":…}]`: where 1.x keeps PhotoDNA.
