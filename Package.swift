@@ -12,6 +12,7 @@ let package = Package(
     .executable(name: "muhafiz-decoder", targets: ["muhafiz-decoder"]),
     .library(name: "Hashing", targets: ["Hashing"]),
     .library(name: "Matching", targets: ["Matching"]),
+    .library(name: "Exchange", targets: ["Exchange"]),
     .library(name: "Decoding", targets: ["Decoding"]),
   ],
   dependencies: [

@@ -1,7 +1,8 @@
 /// A partner's file that cannot be taken as a whole. A record that cannot be taken is a ``Rejection``.
 public struct ExchangeError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
-    case cannotRead, unknownFormat, unsupportedFormat, wrongEncoding, missingHeader, unknownColumn, rejectedRecord
+    case cannotRead, unknownFormat, unsupportedFormat, wrongEncoding, missingHeader, unknownColumn, rejectedRecord,
+      malformed
     case unreadableQuery
   }
 

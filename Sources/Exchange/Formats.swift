@@ -2,28 +2,78 @@ import Matching
 
 /// The list formats that are read: the table of the module.
 public enum ListFormat: String, Sendable, CaseIterable {
-  case plain, sums, csv, hashdeep, pdq
+  case plain, sums, csv, hashdeep, pdq, vpdq, threatexchange, nsrl, hfind, encase, vics, ncmec, stopncii, misp, stix,
+    dfxml
 
   /// One line for `--help`.
   public var summary: String {
     switch self {
     case .plain: "hex digits, one hash a line; MD5, SHA-1 or SHA-256 by length, or 'sha256:HEX'"
     case .sums: "sha256sum and md5sum lines, GNU ('HEX  name', also --zero) and BSD ('SHA256 (name) = HEX')"
-    case .csv: "columns named in a header line, or mapped with --column"
+    case .csv: "columns named in a header line (also of ICSE, iLook, HashKeeper), or mapped with --column"
     case .hashdeep: "hashdeep 1.0"
     case .pdq: "perceptual hashes: 'HEX,name' or bare HEX, 64 digits"
+    case .vpdq: "frames of one video: 'frame,quality,HEX,seconds'"
+    case .threatexchange: "ThreatExchange local file: 'pdq HEX', 'video_md5 HEX'"
+    case .nsrl: "NSRLFile.txt of the NSRL's RDS, versions 1.5 and 2"
+    case .hfind: "md5 and sha1 index of The Sleuth Kit's hfind"
+    case .encase: "EnCase hash set (.hash)"
+    case .vics: "Project VIC JSON, 1.1 to 2.0: hash sets and cases"
+    case .ncmec: "NCMEC hash sharing, version 2, XML"
+    case .stopncii: "StopNCII, answers to FetchHashes, JSON"
+    case .misp: "MISP events, JSON"
+    case .stix: "STIX 2.1 bundles: indicators and files, JSON"
+    case .dfxml: "Digital Forensics XML"
     }
   }
 
-  func makeParser(_ options: ImportOptions) -> any RecordParser {
+  /// What the numbers of records count: lines, or records in their order.
+  var recordName: String {
     switch self {
-    case .plain: PlainFormat()
-    case .sums: SumsFormat()
-    case .csv: CSVFormat(options)
-    case .hashdeep: HashdeepFormat()
-    case .pdq: PDQFormat()
+    case .plain, .sums, .csv, .hashdeep, .pdq, .vpdq, .threatexchange, .nsrl, .hfind: "line"
+    case .encase, .vics, .ncmec, .stopncii, .misp, .stix, .dfxml: "record"
     }
   }
+
+  func makeParser(_ options: ImportOptions) -> Parser {
+    switch self {
+    case .plain: .lines(PlainFormat())
+    case .sums: .lines(SumsFormat())
+    case .csv: .lines(CSVFormat(options))
+    case .hashdeep: .lines(HashdeepFormat())
+    case .pdq: .lines(PDQFormat())
+    case .vpdq: .lines(VPDQFormat())
+    case .threatexchange: .lines(ThreatExchangeFormat())
+    case .nsrl: .lines(CSVFormat(nsrl: options))
+    case .hfind: .lines(HfindFormat())
+    case .encase: .document(EnCaseFormat.read)
+    case .vics: .document(VICSFormat.read)
+    case .ncmec: .document(NCMECFormat.read)
+    case .stopncii: .document(StopNCIIFormat.read)
+    case .misp: .document(MISPFormat.read)
+    case .stix: .document(STIXFormat.read)
+    case .dfxml: .document(DFXMLFormat.read)
+    }
+  }
+}
+
+/// What turns a format into entries: line after line, or the file as one stream.
+enum Parser {
+  case lines(any LineParser)
+  case document((_ bytes: consuming ByteStream, _ sink: inout RecordSink) throws -> Void)
+}
+
+/// Turns the lines of one format into entries.
+protocol LineParser {
+  /// - Parameter line: One line without its end, trimmed of nothing.
+  mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws
+
+  /// The file has ended.
+  mutating func finish(into sink: inout RecordSink) throws
+}
+
+extension LineParser {
+  mutating func finish(into sink: inout RecordSink) throws {}
 }
 
 /// How a partner's file is to be read.
@@ -34,7 +84,7 @@ public struct ImportOptions: Sendable {
   public var strict = false
   /// Who contributed entries that do not say so themselves.
   public var contributor: String?
-  /// The scheme that the category column is in. Numbers mean different things in different schemes.
+  /// The scheme of categories in files that do not name theirs. Numbers mean different things in different schemes.
   public var categoryScheme = "unspecified"
   /// For CSV: which column holds what, instead of the header's names.
   public var columns: [ColumnMapping] = []
@@ -43,66 +93,4 @@ public struct ImportOptions: Sendable {
   public var hasHeader = true
 
   public init() {}
-}
-
-/// A record that was refused.
-public struct Rejection: Sendable, Equatable, CustomStringConvertible {
-  /// Line or record in the file, from 1.
-  public let recordNumber: Int
-  public let reason: String
-  public var description: String { "line \(recordNumber): \(reason)" }
-}
-
-/// What reading a file came to. Duplicates are counted where entries are sorted, by the hash list builder.
-public struct ImportReport: Sendable {
-  public internal(set) var format: ListFormat
-  /// Entries handed on.
-  public internal(set) var entries = 0
-  public internal(set) var rejected = 0
-  /// The first of them, at most ``mostRejections``.
-  public internal(set) var firstRejections: [Rejection] = []
-  public internal(set) var warnings: [String] = []
-
-  public static let mostRejections = 20
-}
-
-/// Turns the lines of one format into entries.
-protocol RecordParser {
-  /// - Parameter line: One line without its end, trimmed of nothing.
-  mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws
-
-  /// The file has ended.
-  mutating func finish(into sink: inout RecordSink) throws
-}
-
-extension RecordParser {
-  mutating func finish(into sink: inout RecordSink) throws {}
-}
-
-/// Where parsers put what they find.
-struct RecordSink {
-  let options: ImportOptions
-  let fileName: String
-  var report: ImportReport
-  let take: (ListEntry) throws -> Void
-
-  mutating func add(_ entry: ListEntry) throws {
-    report.entries += 1
-    try take(entry)
-  }
-
-  /// Refuses a record, or one hash of it.
-  mutating func reject(_ number: Int, _ reason: String) throws {
-    report.rejected += 1
-    let rejection = Rejection(recordNumber: number, reason: reason)
-    if options.strict {
-      throw ExchangeError(
-        .rejectedRecord, "\(fileName): \(rejection)", hint: "nothing was imported; without --strict such lines are left out")
-    }
-    if report.firstRejections.count < ImportReport.mostRejections { report.firstRejections.append(rejection) }
-  }
-
-  mutating func warn(_ text: String) {
-    if report.warnings.count < ImportReport.mostRejections { report.warnings.append(text) }
-  }
 }

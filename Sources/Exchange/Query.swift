@@ -16,7 +16,7 @@ public enum Query: Sendable, Equatable {
     switch hash {
     case .digest(let digest): self = .digest(digest)
     case .perceptual(let hash): self = .perceptual(hash)
-    case .refused(let reason): throw ExchangeError(.unreadableQuery, reason)
+    case .refused(let refusal): throw ExchangeError(.unreadableQuery, refusal.description)
     }
   }
 

@@ -4,7 +4,7 @@ import Matching
 /// hashdeep 1.0: `size,md5,sha256,filename` under a header that names the columns. Commas belong to the name.
 ///
 /// Source: hashdeep's `FILEFORMAT` and `src/main.h`.
-struct HashdeepFormat: RecordParser {
+struct HashdeepFormat: LineParser {
   /// Algorithm of each column between size and name; `nil` for one that is not kept.
   private var algorithms: [DigestAlgorithm?] = []
   private static let mark = Array("%%%% ".utf8)
@@ -25,19 +25,24 @@ struct HashdeepFormat: RecordParser {
         .missingHeader, "\(sink.fileName): line \(number): a record before the header '%%%% size,…,filename'",
         hint: "the second line of a hashdeep file names its columns")
     }
-    let fields = text.split(separator: .comma, maxSplits: algorithms.count + 1, omittingEmptySubsequences: false)
-    guard fields.count > 1, !fields[0].isEmpty, fields[0].allSatisfy({ (0x30...0x39).contains($0) }) else {
+    guard let comma = text.position(of: .comma), comma > 0,
+      text.prefix(comma).allSatisfy({ (0x30...0x39).contains($0) })
+    else {
       // hashdeep writes line feeds in names as they are, so a name may go on here.
       sink.warn("line \(number): no record; taken for the rest of a name")
       return
     }
-    guard fields.count == algorithms.count + 2 else {
-      return try sink.reject(number, "\(fields.count) fields, expected \(algorithms.count + 2)")
+    var hashes: [HashText] = []
+    hashes.reserveCapacity(algorithms.count)
+    var start = comma + 1
+    for (index, algorithm) in algorithms.enumerated() {
+      guard let end = text.position(of: .comma, from: start) else {
+        return try sink.reject(number, "\(index + 2) fields, expected \(algorithms.count + 2)")
+      }
+      if let algorithm { hashes.append(HashText(algorithm, text.from(start, to: end).trimmed)) }
+      start = end + 1
     }
-    let hashes = zip(algorithms, fields.dropFirst()).compactMap { algorithm, field in
-      algorithm.map { HashText($0, UnsafeRawBufferPointer(rebasing: field).trimmed) }
-    }
-    let name = UnsafeRawBufferPointer(rebasing: fields[fields.count - 1]).text
-    try sink.add(hashes, to: ListEntry(id: name, recordNumber: number, contributor: sink.options.contributor))
+    try sink.add(
+      hashes, to: ListEntry(id: text.from(start).text, recordNumber: number, contributor: sink.options.contributor))
   }
 }

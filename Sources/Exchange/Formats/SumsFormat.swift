@@ -5,38 +5,38 @@ import Matching
 ///
 /// A line that begins with a backslash has `\\`, `\n` and `\r` in its name escaped; a file of `--zero` lines has none and
 /// ends each with a zero byte. Source: GNU coreutils manual, "cksum output modes".
-struct SumsFormat: RecordParser {
+struct SumsFormat: LineParser {
   mutating func parse(_ line: UnsafeRawBufferPointer, number: Int, into sink: inout RecordSink) throws {
     // Names may end in spaces: only the line's own end is cut off.
     let text = line.last == UInt8(ascii: "\r") ? line.from(0, to: line.count - 1) : line
     if text.trimmed.isBlankOrComment { return }
-    let escaped = text[0] == .backslash
-    let body = text.from(escaped ? 1 : 0)
-    if let (hash, name) = Self.tagged(body) ?? Self.untagged(body) {
-      try sink.add(hash, number: number, id: escaped ? Self.unescape(name) : name.text)
-    } else {
-      try sink.add(HashText(byLength: body.trimmed), number: number)
+    let isEscaped = text[0] == .backslash
+    let body = text.from(isEscaped ? 1 : 0)
+    guard let (hash, name) = Self.hashAndName(body) else {
+      return try sink.add(HashText(byLength: body.trimmed), number: number)
     }
+    try sink.add(hash, number: number, id: isEscaped ? Self.unescape(name) : name.text)
   }
 
-  private static func untagged(_ line: UnsafeRawBufferPointer) -> (HashText, UnsafeRawBufferPointer)? {
+  private typealias NamedHash = (hash: HashText, name: UnsafeRawBufferPointer)
+
+  private static func hashAndName(_ line: UnsafeRawBufferPointer) -> NamedHash? {
     let start = line.firstIndex { $0 != .space } ?? 0
-    guard let space = line.from(start).firstIndex(of: .space).map({ $0 + start }), space + 1 < line.count else { return nil }
-    let marker = line[space + 1]
-    let name = marker == .space || marker == UInt8(ascii: "*") ? space + 2 : space + 1
+    guard let space = line.position(of: .space, from: start), space + 1 < line.count else { return nil }
+    let next = line[space + 1]
+    if next == UInt8(ascii: "("), space <= 10, let algorithm = DigestAlgorithm(name: line.from(start, to: space).text) {
+      return tagged(algorithm, line.from(space + 2))
+    }
+    let name = next == .space || next == UInt8(ascii: "*") ? space + 2 : space + 1
     return (HashText(byLength: line.from(start, to: space)), line.from(name))
   }
 
-  private static func tagged(_ line: UnsafeRawBufferPointer) -> (HashText, UnsafeRawBufferPointer)? {
-    guard let space = line.prefix(12).firstIndex(of: .space), space + 1 < line.count, line[space + 1] == UInt8(ascii: "("),
-      let algorithm = DigestAlgorithm(name: line.from(0, to: space).text)
-    else { return nil }
-    // From the end: the name may hold ") = " itself.
+  /// What follows `SHA256 (`. The name ends at the last `) = `, as it may hold that itself.
+  private static func tagged(_ algorithm: DigestAlgorithm, _ line: UnsafeRawBufferPointer) -> NamedHash? {
     let mark = Array(") = ".utf8)
     var end = line.count - mark.count
-    while end > space + 1 && !line[end..<end + mark.count].elementsEqual(mark) { end -= 1 }
-    guard end > space + 1 else { return nil }
-    return (HashText(algorithm, line.from(end + mark.count).trimmed), line.from(space + 2, to: end))
+    while end >= 0 && !line[end..<end + mark.count].elementsEqual(mark) { end -= 1 }
+    return end < 0 ? nil : (HashText(algorithm, line.from(end + mark.count).trimmed), line.from(0, to: end))
   }
 
   private static func unescape(_ name: UnsafeRawBufferPointer) -> String {
