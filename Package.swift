@@ -34,7 +34,7 @@ let package = Package(
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
-    .target(name: "Casework", dependencies: ["Hashing", "Matching", grdb, system]),
+    .target(name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", grdb, system]),
     .executableTarget(
       name: "muhafiz",
       dependencies: [
@@ -52,7 +52,7 @@ let package = Package(
     .testTarget(
       name: "ScanningTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
-    .testTarget(name: "CaseworkTests", dependencies: ["TestSupport", "Hashing", "Matching", "Casework", system]),
+    .testTarget(name: "CaseworkTests", dependencies: ["TestSupport", "Hashing", "Matching", "Casework", grdb, system]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
   ],
   swiftLanguageModes: [.v6]

@@ -2,31 +2,6 @@ import Foundation
 import Hashing
 import Matching
 
-/// The number that people call a case by: `C-000012`.
-public struct CaseNumber: Sendable, Hashable, Comparable, CustomStringConvertible {
-  public let value: Int64
-
-  public init(_ value: Int64) { self.value = value }
-
-  /// Reads `C-000012`, `c-12` or `12`; `nil` for anything else.
-  public init?(_ text: String) {
-    let digits = text.lowercased().hasPrefix("c-") ? text.dropFirst(2) : text[...]
-    guard !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit), let value = Int64(digits), value > 0 else { return nil }
-    self.value = value
-  }
-
-  public var description: String {
-    let digits = String(value)
-    return "C-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
-
-  public static func < (left: Self, right: Self) -> Bool { left.value < right.value }
-}
-
-extension Character {
-  fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
-}
-
 /// Where a case stands. Decisions and what follows from them add further states.
 public enum CaseState: String, Sendable, CaseIterable {
   /// Findings are there and nobody has decided.

@@ -73,6 +73,16 @@ extension CaseStore {
     }
   }
 
+  /// Where every case stands, by the name that the ledger has for it.
+  func statesOfRecord() throws -> [String: String] {
+    try read { database in
+      var states: [String: String] = [:]
+      let cases = try Row.fetchCursor(database, sql: "SELECT id, state FROM case_file")
+      while let row = try cases.next() { states[CaseNumber(row[0]).description] = row[1] }
+      return states
+    }
+  }
+
   private func summary(_ row: Row) throws -> CaseSummary {
     CaseSummary(
       number: CaseNumber(row["id"]), state: try value(row["state"]), verdict: try value(row["verdict"]),

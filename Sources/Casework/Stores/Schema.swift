@@ -8,12 +8,17 @@ import GRDB
 ///     case_file    what people work on; counters kept by the transaction that adds findings
 ///     finding      a content at a location, in a case; unique by the two
 ///     match        a list entry that a finding met, unique by list, version, entry and algorithm
+///     ledger_entry every entry of the ledger, in order; never changed, never removed
+///     ledger_checkpoint  the signed heads of the ledger, by size
 ///     case_link    two cases with a location in common
 enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 cases and findings") { database in
       try database.execute(sql: tables)
+    }
+    migrator.registerMigration("2 ledger") { database in
+      try database.execute(sql: ledger)
     }
     return migrator
   }
@@ -95,5 +100,25 @@ enum Schema {
       PRIMARY KEY (one, other),
       CHECK (one < other)
     ) STRICT, WITHOUT ROWID;
+    """
+
+  private static let ledger = """
+    CREATE TABLE ledger_entry (
+      idx INTEGER PRIMARY KEY CHECK (idx >= 0),  -- without gaps
+      subject TEXT,                      -- as in the entry
+      data BLOB NOT NULL                 -- JSON; its bytes are what is hashed
+    ) STRICT;
+    CREATE INDEX ledger_entry_by_subject ON ledger_entry (subject, idx) WHERE subject IS NOT NULL;
+    CREATE TRIGGER ledger_entry_never_changes BEFORE UPDATE ON ledger_entry
+      BEGIN SELECT RAISE(ABORT, 'an entry of the ledger is never changed'); END;
+    CREATE TRIGGER ledger_entry_never_goes BEFORE DELETE ON ledger_entry
+      BEGIN SELECT RAISE(ABORT, 'an entry of the ledger is never removed'); END;
+
+    CREATE TABLE ledger_checkpoint (
+      size INTEGER PRIMARY KEY,
+      note TEXT NOT NULL
+    ) STRICT;
+
+    ALTER TABLE finding ADD COLUMN entry INTEGER;  -- of the ledger, which recorded it
     """
 }
