@@ -52,7 +52,10 @@ let package = Package(
     .testTarget(
       name: "ScanningTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
-    .testTarget(name: "CaseworkTests", dependencies: ["TestSupport", "Hashing", "Matching", "Casework", grdb, system]),
+    .testTarget(
+      name: "CaseworkTests",
+      dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", grdb, system],
+      exclude: ["ledger_verifier.py"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
   ],
   swiftLanguageModes: [.v6]

@@ -21,7 +21,8 @@ struct Muhafiz: ParsableCommand {
       """,
     version: "muhafiz \(toolVersion)",
     subcommands: [
-      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, CaseCommand.self, LedgerCommand.self,
+      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, ReportCommand.self,
+      CaseCommand.self, LedgerCommand.self,
       BenchCommand.self, DoctorCommand.self,
     ])
 

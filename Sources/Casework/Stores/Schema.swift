@@ -10,6 +10,7 @@ import GRDB
 ///     match        a list entry that a finding met, unique by list, version, entry and algorithm
 ///     ledger_entry every entry of the ledger, in order; never changed, never removed
 ///     ledger_checkpoint  the signed heads of the ledger, by size
+///     report       a URL that was reported, by its normalised form
 ///     case_link    two cases with a location in common
 enum Schema {
   static var migrator: DatabaseMigrator {
@@ -19,6 +20,9 @@ enum Schema {
     }
     migrator.registerMigration("2 ledger") { database in
       try database.execute(sql: ledger)
+    }
+    migrator.registerMigration("3 reports") { database in
+      try database.execute(sql: reports)
     }
     return migrator
   }
@@ -120,5 +124,18 @@ enum Schema {
     ) STRICT;
 
     ALTER TABLE finding ADD COLUMN entry INTEGER;  -- of the ledger, which recorded it
+    """
+
+  private static let reports = """
+    CREATE TABLE report (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      url TEXT NOT NULL UNIQUE,          -- normalised
+      host TEXT NOT NULL,
+      first_received_at INTEGER NOT NULL,
+      last_received_at INTEGER NOT NULL,
+      count INTEGER NOT NULL,
+      source TEXT,
+      reference TEXT
+    ) STRICT;
     """
 }
