@@ -60,7 +60,10 @@ extension CaseStore {
         let location = try locationID(finding.location, in: database)
         if let (id, caseID) = try known(content: content, location: location, in: database) {
           let isNews = try seenAgain(id, caseID: caseID, finding, run: run, at: time, in: database)
-          if isNews { try ledger.append(.finding(finding, in: CaseNumber(caseID), run: run, by: examiner), at: time) }
+          if isNews {
+            let entry = try ledger.append(.finding(finding, in: CaseNumber(caseID), run: run, by: examiner), at: time)
+            try database.execute(sql: "UPDATE finding SET entry = ? WHERE id = ?", arguments: [entry, id])
+          }
           summary.findingsSeenAgain += 1
           continue
         }
@@ -87,7 +90,7 @@ extension CaseStore {
             try ListVersions.text(finding.listsUsed), entry,
           ])
         try insertMatches(of: finding, findingID: database.lastInsertedRowID, in: database)
-        try touch(caseID, verdict: finding.verdict, newFindings: 1, at: time, in: database)
+        try touch(caseID, verdict: finding.verdict, newFindings: 1, isNews: true, at: time, in: database)
         summary.findingsNew += 1
       }
       return summary
@@ -157,8 +160,9 @@ extension CaseStore {
         run, time.milliseconds, try ListVersions.text(finding.listsUsed), finding.verdict.rawValue, id,
       ])
     let newMatches = try insertMatches(of: finding, findingID: id, in: database)
-    try touch(caseID, verdict: finding.verdict, newFindings: 0, at: time, in: database)
-    return newMatches > 0 || (finding.verdict == .block && before != Verdict.block.rawValue)
+    let isNews = newMatches > 0 || (finding.verdict == .block && before != Verdict.block.rawValue)
+    try touch(caseID, verdict: finding.verdict, newFindings: 0, isNews: isNews, at: time, in: database)
+    return isNews
   }
 
   private func caseID(
@@ -181,15 +185,15 @@ extension CaseStore {
   }
 
   private func touch(
-    _ caseID: Int64, verdict: Verdict, newFindings: Int, at time: Date, in database: Database
+    _ caseID: Int64, verdict: Verdict, newFindings: Int, isNews: Bool, at time: Date, in database: Database
   ) throws {
     try database.execute(
       sql: """
-        UPDATE case_file SET findings = findings + ?, last_seen_at = max(last_seen_at, ?),
+        UPDATE case_file SET findings = findings + ?, version = version + ?, last_seen_at = max(last_seen_at, ?),
           verdict = CASE WHEN ? = 'block' THEN 'block' ELSE verdict END
         WHERE id = ?
         """,
-      arguments: [newFindings, time.milliseconds, verdict.rawValue, caseID])
+      arguments: [newFindings, isNews ? 1 : 0, time.milliseconds, verdict.rawValue, caseID])
   }
 
   /// - Returns: Matches that were not in the record yet.

@@ -24,6 +24,9 @@ enum Schema {
     migrator.registerMigration("3 reports") { database in
       try database.execute(sql: reports)
     }
+    migrator.registerMigration("4 decisions") { database in
+      try database.execute(sql: decisions)
+    }
     return migrator
   }
 
@@ -137,5 +140,19 @@ enum Schema {
       source TEXT,
       reference TEXT
     ) STRICT;
+    """
+
+  private static let decisions = """
+    ALTER TABLE case_file ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE case_file ADD COLUMN assignee TEXT;
+    ALTER TABLE case_file ADD COLUMN decision TEXT;      -- that stands or is proposed
+    ALTER TABLE case_file ADD COLUMN proposed_by TEXT;
+    ALTER TABLE case_file ADD COLUMN decided_by TEXT;
+    ALTER TABLE case_file ADD COLUMN decided_at INTEGER;
+    ALTER TABLE case_file ADD COLUMN overturned INTEGER NOT NULL DEFAULT 0;  -- how often
+    CREATE INDEX case_by_state ON case_file (state, id);
+    CREATE INDEX case_by_assignee ON case_file (assignee, id) WHERE assignee IS NOT NULL;
+    CREATE INDEX location_by_exhibit ON location (exhibit) WHERE exhibit <> '';
+    CREATE INDEX match_by_entry ON match (list, entry);
     """
 }
