@@ -34,7 +34,11 @@ let package = Package(
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
-    .target(name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", grdb, system]),
+    .target(
+      name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", grdb, system],
+      resources: ["pk-peca-37.json", "pk-smpra.json", "voluntary-notice.json", "notice.en.txt", "notice.ur.txt"].map {
+        .embedInCode("Resources/\($0)")
+      }),
     .executableTarget(
       name: "muhafiz",
       dependencies: [

@@ -22,7 +22,7 @@ struct Muhafiz: ParsableCommand {
     version: "muhafiz \(toolVersion)",
     subcommands: [
       ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, ReportCommand.self,
-      CaseCommand.self, LedgerCommand.self,
+      CaseCommand.self, TakedownCommand.self, LedgerCommand.self, ExportCommand.self,
       BenchCommand.self, DoctorCommand.self,
     ])
 

@@ -57,6 +57,42 @@ final class TestHome {
       mediaType: "image/jpeg", matches: [match], verdict: verdict, listsUsed: [list])
   }
 
+  /// Opens a case on one finding, and has two people decide that it is taken down.
+  func decidedCase(_ seed: UInt64 = 1) throws -> CaseNumber {
+    let number = try record(seed...seed, run: "run \(seed)")[0]
+    _ = try store.act(CaseRequest(number, .propose, by: "analyst", reason: "exact", decision: .takedown), at: now)
+    _ = try store.act(CaseRequest(number, .approve, by: "reviewer", reason: "agreed", version: 2), at: now)
+    return number
+  }
+
+  func ordered(_ seed: UInt64 = 1, isEmergency: Bool = false, profile: RuleProfile? = nil) throws -> Takedown {
+    let number = try decidedCase(seed)
+    let order = TakedownOrder(
+      number, url: "https://host\(seed).example/\(seed).jpg", isEmergency: isEmergency, by: "officer", reason: "decided")
+    return try store.order(order, profile: profile ?? Self.profile(), contacts: Self.contacts(), at: now)
+  }
+
+  func wait(hours: Double) { now = now.addingTimeInterval(hours * 3600) }
+
+  static func profile(_ change: (inout RuleProfile) -> Void = { _ in }) throws -> RuleProfile {
+    var profile = try RuleProfile.all(in: "/nowhere").first { $0.id == "pk-peca-37" }!
+    change(&profile)
+    return profile
+  }
+
+  static func contacts() throws -> ContactTable {
+    let json = """
+      {"v": 1, "contacts": [
+        {"role": "host", "name": "Example Hosting", "email": "abuse@hosting.example", "hosts": ["example"], "country": "PK", "language": "ur"},
+        {"role": "host", "name": "Nearer", "email": "abuse@nearer.example", "hosts": ["host7.example"], "shared": false},
+        {"role": "host", "name": "By address", "email": "abuse@net.example", "networks": ["192.0.2.0/24", "2001:db8::/32"]},
+        {"role": "host", "name": "By smaller network", "email": "abuse@small.example", "networks": ["192.0.2.128/25"]},
+        {"role": "upstream", "name": "Carrier", "email": "noc@carrier.example", "hosts": ["example"]}
+      ]}
+      """
+    return try ContactTable(json: Data(json.utf8))
+  }
+
   /// What somebody with the database at hand can do, triggers or not.
   func tamper(_ statements: String...) throws {
     try store.database.write { database in

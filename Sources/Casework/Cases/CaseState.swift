@@ -36,8 +36,10 @@ public enum CaseAction: String, Sendable, CaseIterable {
   case uphold
   /// Finds the decision wrong: the case is open again, and counts as overturned.
   case overturn
-  /// Opens a closed case again: new evidence, or a content that came back.
+  /// Opens a closed case again, to decide anew.
   case reopen
+  /// Takes a closed case up where it was, because the content came back; done by a re-check.
+  case resume
 
   /// From where it leads where. What is not here cannot be done.
   static let transitions: [(action: CaseAction, from: Set<CaseState>, to: CaseState)] = [
@@ -52,6 +54,7 @@ public enum CaseAction: String, Sendable, CaseIterable {
     (.uphold, [.appealed], .decided),
     (.overturn, [.appealed], .open),
     (.reopen, [.closed], .open),
+    (.resume, [.closed], .actioned),
   ]
 
   /// Where a case in `state` goes by this; `nil` where it cannot be done.

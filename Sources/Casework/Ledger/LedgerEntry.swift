@@ -56,6 +56,8 @@ struct LedgerEntry {
     case takedownClosed = "takedown.closed"
     case takedownReopened = "takedown.reopened"
     case takedownWithdrawn = "takedown.withdrawn"
+    case blockOrdered = "block.ordered"
+    case blockApproved = "block.approved"
     case refused = "refused"
   }
 

@@ -73,7 +73,7 @@ extension CaseStore {
       if request.by == summary.decidedBy || request.by == summary.proposedBy {
         return "an objection is judged by somebody who had no part in the decision"
       }
-    case .act:
+    case .act, .resume:
       if summary.decision != .takedown { return "\(number) is not decided to be taken down" }
     case .close, .appeal, .reopen: break
     }
@@ -93,7 +93,7 @@ extension CaseStore {
     case .approve: decidedBy = request.by
     case .withdraw, .reject, .reopen: (decision, proposedBy, decidedBy) = (nil, nil, nil)
     case .overturn: (decision, proposedBy, decidedBy, overturned) = (nil, nil, nil, 1)
-    case .act, .close, .appeal, .uphold: break
+    case .act, .close, .appeal, .uphold, .resume: break
     }
     let isDecision = request.action == .approve || request.action == .decide
     try database.execute(
@@ -239,6 +239,7 @@ extension CaseAction {
     case .uphold: "upheld"
     case .overturn: "overturned"
     case .reopen: "reopened"
+    case .resume: "resumed"
     }
   }
 }

@@ -87,12 +87,14 @@ extension CaseStore {
     }
   }
 
-  /// Where every case stands, by the name that the ledger has for it.
+  /// Where every case and takedown stands, by the name that the ledger has for it.
   func statesOfRecord() throws -> [String: String] {
     try read { database in
       var states: [String: String] = [:]
       let cases = try Row.fetchCursor(database, sql: "SELECT id, state FROM case_file")
       while let row = try cases.next() { states[CaseNumber(row[0]).description] = row[1] }
+      let takedowns = try Row.fetchCursor(database, sql: "SELECT id, state FROM takedown")
+      while let row = try takedowns.next() { states[TakedownNumber(row[0]).description] = row[1] }
       return states
     }
   }

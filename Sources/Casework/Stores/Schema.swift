@@ -11,6 +11,8 @@ import GRDB
 ///     ledger_entry every entry of the ledger, in order; never changed, never removed
 ///     ledger_checkpoint  the signed heads of the ledger, by size
 ///     report       a URL that was reported, by its normalised form
+///     takedown     a notice or an order, with its clocks
+///     dns_block    a name that an order blocks, until when, and who approved it
 ///     case_link    two cases with a location in common
 enum Schema {
   static var migrator: DatabaseMigrator {
@@ -26,6 +28,9 @@ enum Schema {
     }
     migrator.registerMigration("4 decisions") { database in
       try database.execute(sql: decisions)
+    }
+    migrator.registerMigration("5 takedowns") { database in
+      try database.execute(sql: takedowns)
     }
     return migrator
   }
@@ -154,5 +159,54 @@ enum Schema {
     CREATE INDEX case_by_assignee ON case_file (assignee, id) WHERE assignee IS NOT NULL;
     CREATE INDEX location_by_exhibit ON location (exhibit) WHERE exhibit <> '';
     CREATE INDEX match_by_entry ON match (list, entry);
+    """
+
+  private static let takedowns = """
+    CREATE TABLE takedown (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      case_id INTEGER NOT NULL REFERENCES case_file (id),
+      url TEXT NOT NULL,                 -- as it was found
+      host TEXT NOT NULL,
+      sha256 BLOB,
+      match TEXT NOT NULL,               -- in words
+      profile TEXT NOT NULL,
+      authority TEXT NOT NULL,           -- this and what follows as the profile had it
+      legal_ground TEXT NOT NULL,
+      hours INTEGER NOT NULL,
+      is_emergency INTEGER NOT NULL,
+      ordered_by TEXT NOT NULL,
+      recipient TEXT NOT NULL,           -- JSON, as the contact table had it
+      country TEXT,
+      rung INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      received_at INTEGER NOT NULL,
+      ordered_at INTEGER NOT NULL,
+      verified_at INTEGER NOT NULL,
+      notified_at INTEGER, acknowledged_at INTEGER, deadline_at INTEGER,
+      removed_at INTEGER, closed_at INTEGER,
+      expires_at INTEGER,                -- of the order
+      next_check_at INTEGER, last_check_at INTEGER,
+      gone_at INTEGER,                   -- first answer 'gone' of those in a row
+      gone_count INTEGER NOT NULL DEFAULT 0,
+      checks INTEGER NOT NULL DEFAULT 0, -- since the state last changed by one
+      reminders INTEGER NOT NULL DEFAULT 0,
+      returns INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX takedown_by_case ON takedown (case_id);
+    CREATE INDEX takedown_by_url ON takedown (url);
+    CREATE INDEX takedown_by_check ON takedown (next_check_at) WHERE next_check_at IS NOT NULL;
+    CREATE INDEX takedown_by_deadline ON takedown (deadline_at) WHERE state NOT IN ('closed', 'withdrawn');
+
+    CREATE TABLE dns_block (
+      id INTEGER PRIMARY KEY,
+      takedown_id INTEGER NOT NULL REFERENCES takedown (id),
+      host TEXT NOT NULL,
+      ordered_by TEXT NOT NULL,
+      ordered_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      needs_approval INTEGER NOT NULL,   -- a name that many share
+      approved_by TEXT,
+      UNIQUE (takedown_id, host)
+    ) STRICT;
     """
 }

@@ -5,8 +5,8 @@ import Scanning
 import SystemPackage
 
 extension CaseAction: ExpressibleByArgument {
-  /// What can be asked for; a takedown begins by issuing it.
-  static let asked = CaseAction.allCases.filter { $0 != .act }
+  /// What can be asked for; the rest follows from what happens to a takedown.
+  static let asked = CaseAction.allCases.filter { $0 != .act && $0 != .resume }
 }
 extension CaseDecision: ExpressibleByArgument {}
 extension CaseState: ExpressibleByArgument {}
@@ -39,7 +39,7 @@ struct CaseDecide: ParsableCommand {
 
   func run() throws {
     guard CaseAction.asked.contains(action) else {
-      throw UsageError("a takedown begins by issuing it", hint: "muhafiz takedown issue C-12 …")
+      throw UsageError("'\(action.rawValue)' follows from a takedown", hint: "muhafiz takedown issue C-12 …")
     }
     let summary = try home.requireCaseStore().act(
       CaseRequest(try caseNumber(number), action, by: actor.actor, reason: reason, decision: decision, version: version),
