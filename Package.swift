@@ -58,7 +58,7 @@ let package = Package(
       dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
     .testTarget(
       name: "CaseworkTests",
-      dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", grdb, system],
+      dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", "muhafiz-decoder", grdb, system],
       exclude: ["ledger_verifier.py"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
   ],

@@ -14,7 +14,7 @@ public struct Report: Sendable, Equatable {
   public let source: String?
   /// The sender's own number for it.
   public let reference: String?
-  /// The case that has a finding at the URL, once there is one.
+  /// The case that somebody has linked it with, else one that has a finding at the URL.
   public let caseNumber: CaseNumber?
 }
 
@@ -60,17 +60,17 @@ extension CaseStore {
       try Row.fetchAll(
         database,
         sql: """
-          SELECT report.*, (
+          SELECT report.*, coalesce(report.case_id, (
             SELECT finding.case_id FROM location JOIN finding ON finding.location_id = location.id
             WHERE location.place = CAST(report.url AS BLOB) AND location.exhibit = '' AND location.kind = 'url'
-            ORDER BY finding.id DESC LIMIT 1) AS case_id
+            ORDER BY finding.id DESC LIMIT 1)) AS case_number
           FROM report WHERE id < ? ORDER BY id DESC LIMIT ?
           """, arguments: [before?.value ?? .max, limit]
       ).map { row in
         Report(
           number: ReportNumber(row["id"]), url: row["url"], firstReceivedAt: Date(milliseconds: row["first_received_at"]),
           lastReceivedAt: Date(milliseconds: row["last_received_at"]), count: row["count"], source: row["source"],
-          reference: row["reference"], caseNumber: (row["case_id"] as Int64?).map { CaseNumber($0) })
+          reference: row["reference"], caseNumber: (row["case_number"] as Int64?).map { CaseNumber($0) })
       }
     }
   }

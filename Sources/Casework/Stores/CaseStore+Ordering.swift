@@ -31,7 +31,8 @@ public struct TakedownOrder: Sendable {
 }
 
 extension CaseStore {
-  /// The places of a case that a takedown can be ordered for: URLs, each once, the latest seen first.
+  /// The places of a case that a takedown can be ordered for: URLs where its content was found, and those of linked
+  /// reports, each once, the latest seen first.
   public func places(toTakeDownIn number: CaseNumber) throws -> [String] {
     try read { database in
       _ = try caseSummary(number, in: database)
@@ -41,7 +42,10 @@ extension CaseStore {
           SELECT location.place FROM finding JOIN location ON location.id = finding.location_id
           WHERE finding.case_id = ? AND location.kind = 'url' GROUP BY location.place ORDER BY max(finding.last_seen_at) DESC
           """, arguments: [number.value])
-      return rows.map { String(decoding: $0, as: UTF8.self) }
+      let found = rows.map { String(decoding: $0, as: UTF8.self) }
+      let reported = try String.fetchAll(
+        database, sql: "SELECT url FROM report WHERE case_id = ? ORDER BY id DESC", arguments: [number.value])
+      return found + reported.filter { !found.contains($0) }
     }
   }
 
@@ -67,8 +71,8 @@ extension CaseStore {
         return try refused("rule profile \(profile.id) is not in force on \(LedgerTime.text(time.milliseconds).prefix(10))")
       }
       guard profile.maySign(order.by) else { return try refused("\(order.by) may not sign under rule profile \(profile.id)") }
-      guard let found = try found(at: order.url, in: before.number, database) else {
-        return try refused("nothing of \(before.number) was found at that URL")
+      guard let found = try found(at: order.url, normalised: url.normalised, in: before.number, database) else {
+        return try refused("nothing of \(before.number) was found at that URL, and no report of it is linked with the case")
       }
       let isRunning = try Bool.fetchOne(
         database, sql: "SELECT count(*) FROM takedown WHERE url = ? AND state NOT IN ('closed', 'withdrawn')",
@@ -116,18 +120,22 @@ extension CaseStore {
     return try outcome.get()
   }
 
-  /// What was found at a URL of a case, with the strongest match.
+  /// What was found at a URL of a case, with the strongest match; for the URL of a linked report, what the case rests on.
   private func found(
-    at url: String, in number: CaseNumber, _ database: Database
+    at url: String, normalised: String, in number: CaseNumber, _ database: Database
   ) throws -> (sha256: Data?, match: String, firstSeenAt: Int64, lastSeenAt: Int64)? {
     let row = try Row.fetchOne(
       database,
       sql: """
-        SELECT finding.id, content.sha256, finding.first_seen_at, finding.last_seen_at FROM location
-        JOIN finding ON finding.location_id = location.id JOIN content ON content.id = finding.content_id
-        WHERE location.place = CAST(? AS BLOB) AND location.kind = 'url' AND finding.case_id = ?
-        ORDER BY finding.last_seen_at DESC LIMIT 1
-        """, arguments: [url, number.value])
+        SELECT finding.id, content.sha256, finding.first_seen_at, finding.last_seen_at FROM finding
+        JOIN content ON content.id = finding.content_id
+        JOIN location ON location.id = finding.location_id
+        WHERE finding.case_id = ?1 AND (
+          (location.kind = 'url' AND location.place = CAST(?2 AS BLOB))
+          OR EXISTS (SELECT 1 FROM report WHERE report.url = ?3 AND report.case_id = ?1))
+        ORDER BY location.kind = 'url' AND location.place = CAST(?2 AS BLOB) DESC, finding.verdict, finding.last_seen_at DESC
+        LIMIT 1
+        """, arguments: [number.value, url, normalised])
     guard let row else { return nil }
     let match = try Row.fetchOne(
       database, sql: "SELECT * FROM match WHERE finding_id = ? ORDER BY grade, distance, list, entry LIMIT 1",

@@ -197,6 +197,9 @@ enum Schema {
     CREATE INDEX takedown_by_check ON takedown (next_check_at) WHERE next_check_at IS NOT NULL;
     CREATE INDEX takedown_by_deadline ON takedown (deadline_at) WHERE state NOT IN ('closed', 'withdrawn');
 
+    ALTER TABLE report ADD COLUMN case_id INTEGER REFERENCES case_file (id);  -- that somebody has linked it with
+    CREATE INDEX report_by_case ON report (case_id) WHERE case_id IS NOT NULL;
+
     CREATE TABLE dns_block (
       id INTEGER PRIMARY KEY,
       takedown_id INTEGER NOT NULL REFERENCES takedown (id),

@@ -92,18 +92,27 @@ struct CaseNote: ParsableCommand {
 
 struct CaseLink: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "link", abstract: "Says that two cases belong together.",
-    discussion: "EXAMPLES\n  muhafiz case link C-12 C-7 --why 'the same forum'")
+    commandName: "link", abstract: "Says that two cases belong together, or that a report led to a case.",
+    discussion: """
+      A takedown can be ordered at the URL of a linked report.
+
+      EXAMPLES
+        muhafiz case link C-12 C-7 --why 'the same forum'
+        muhafiz case link C-12 R-3 --why 'saved from there as exhibit EX-7'
+      """)
 
   @OptionGroup var home: HomeOptions
   @OptionGroup var actor: ActorOptions
   @Option(help: "Why.") var why: String
   @Argument(help: "A case.") var number: String
-  @Argument(help: "Another case.") var other: String
+  @Argument(help: "Another case, or a report like R-000003.") var other: String
 
   func run() throws {
-    let (number, other) = (try caseNumber(number), try caseNumber(other))
-    try home.requireCaseStore().link(number, with: other, why: why, by: actor.actor, at: Date())
+    let (number, store) = (try caseNumber(number), try home.requireCaseStore())
+    switch LedgerSubject(other) {
+    case .report(let report): try store.link(number, with: report, why: why, by: actor.actor, at: Date())
+    default: try store.link(number, with: caseNumber(other), why: why, by: actor.actor, at: Date())
+    }
     print("\(number) and \(other) are linked")
   }
 }
