@@ -35,7 +35,11 @@ let package = Package(
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
-    .target(name: "Casework", dependencies: ["Hashing", "Matching", grdb, system]),
+    .target(
+      name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", grdb, system],
+      resources: ["pk-peca-37.json", "pk-smpra.json", "voluntary-notice.json", "notice.en.txt", "notice.ur.txt"].map {
+        .embedInCode("Resources/\($0)")
+      }),
     .executableTarget(
       name: "muhafiz",
       dependencies: [
@@ -53,7 +57,10 @@ let package = Package(
     .testTarget(
       name: "ScanningTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
-    .testTarget(name: "CaseworkTests", dependencies: ["TestSupport", "Hashing", "Matching", "Casework", system]),
+    .testTarget(
+      name: "CaseworkTests",
+      dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", "muhafiz-decoder", grdb, system],
+      exclude: ["ledger_verifier.py"]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,10 +1,18 @@
 import GRDB
+import Matching
 import SystemPackage
 
 /// The record cannot be read or written.
 public struct CaseworkError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Code: Sendable {
-    case cannotOpen, permission, diskFull, locked, newerVersion, corrupt, noSuchCase, inputOutput
+    case cannotOpen, permission, diskFull, locked, newerVersion, corrupt, inputOutput
+    case noSuchCase, noSuchTakedown, noSuchReport, unusableData
+    /// A person asked for what the rules do not allow; the attempt is in the ledger.
+    case refused
+    case entryTooLong
+    /// The ledger, a checkpoint or a proof is not what was signed.
+    case ledgerDamaged
+    case keyUnusable
   }
 
   public let code: Code
@@ -12,13 +20,25 @@ public struct CaseworkError: Error, Equatable, Sendable, CustomStringConvertible
   public let description: String
   public let hint: String?
 
-  init(_ code: Code, _ description: String, hint: String? = nil) {
+  public init(_ code: Code, _ description: String, hint: String? = nil) {
     self.code = code
     self.description = description
     self.hint = hint
   }
 
   public static func == (left: Self, right: Self) -> Bool { left.code == right.code }
+
+  /// What a file of the ledger that could not be read or written means.
+  init(_ error: MatchingError) {
+    let code: Code =
+      switch error.code {
+      case .permission: .permission
+      case .diskFull: .diskFull
+      case .locked: .locked
+      default: .inputOutput
+      }
+    self.init(code, error.description, hint: error.hint)
+  }
 
   /// What SQLite's refusal means for the record at `path`.
   init(_ error: DatabaseError, _ path: FilePath) {

@@ -18,6 +18,7 @@ enum ExitStatus {
   static let locked: Int32 = 11
   static let permission: Int32 = 12
   static let resources: Int32 = 13
+  static let ledgerDamaged: Int32 = 14
   static let interrupted: Int32 = 130
 
   /// The code of a scan that came to its end, or was stopped.
@@ -79,8 +80,9 @@ enum ExitStatus {
 
   private static func status(_ code: CaseworkError.Code) -> Int32 {
     switch code {
-    case .noSuchCase: usage
-    case .permission, .cannotOpen: permission
+    case .noSuchCase, .noSuchTakedown, .noSuchReport, .unusableData, .refused, .entryTooLong: usage
+    case .permission, .cannotOpen, .keyUnusable: permission
+    case .ledgerDamaged: ledgerDamaged
     case .diskFull: resources
     case .locked: locked
     case .newerVersion, .corrupt, .inputOutput: internalError

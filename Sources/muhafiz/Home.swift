@@ -34,6 +34,19 @@ struct HomeOptions: ParsableArguments {
     recordPath.withPlatformString { access($0, F_OK) } == 0 ? try CaseStore(at: recordPath) : nil
   }
 
+  /// Opens the record of cases.
+  ///
+  /// - Throws: ``UsageError`` where nothing was ever recorded.
+  func requireCaseStore() throws -> CaseStore {
+    guard let store = try openExistingCaseStore() else {
+      throw UsageError("nothing is recorded yet in \(path)", hint: "'muhafiz scan PATH --record' records findings")
+    }
+    return store
+  }
+
+  /// The ledger of the record; its folder need not exist yet.
+  func ledger(of store: CaseStore) -> Ledger { Ledger(store, folder: path.appending("ledger")) }
+
   private var recordPath: FilePath { path.appending("casework.sqlite") }
 }
 

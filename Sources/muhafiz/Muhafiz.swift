@@ -17,12 +17,13 @@ struct Muhafiz: ParsableCommand {
       EXIT CODES of scan and match
         0 complete, no match      1 complete, with a match     2 wrong usage
         3 incomplete, no match    4 incomplete, with a match   5 internal error
-        10 list missing or damaged   11 locked   12 permission   13 disk full   130 interrupted
+        10 list missing or damaged   11 locked   12 permission   13 disk full   14 ledger damaged   130 interrupted
       """,
     version: "muhafiz \(toolVersion)",
     subcommands: [
-      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, CaseCommand.self, BenchCommand.self,
-      DoctorCommand.self,
+      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, ReportCommand.self,
+      CaseCommand.self, TakedownCommand.self, LedgerCommand.self, ExportCommand.self,
+      BenchCommand.self, DoctorCommand.self,
     ])
 
   /// What reports name as the tool.

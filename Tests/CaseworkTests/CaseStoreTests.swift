@@ -146,7 +146,7 @@ struct CaseStoreTests {
     #expect(throws: CaseworkError(.corrupt, "")) { try CaseStore(at: path) }
     try Data().write(to: URL(filePath: path.string))
     let store = try CaseStore(at: path)
-    try store.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('999 from the future')") }
+    try store.database.write { try $0.execute(sql: "INSERT INTO grdb_migrations VALUES ('999 from the future')") }
     try store.close()
     #expect(throws: CaseworkError(.newerVersion, "")) { try CaseStore(at: path) }
     #expect(throws: CaseworkError(.cannotOpen, "")) { try CaseStore(at: "/nowhere/at/all.sqlite") }

@@ -2,37 +2,6 @@ import Foundation
 import Hashing
 import Matching
 
-/// The number that people call a case by: `C-000012`.
-public struct CaseNumber: Sendable, Hashable, Comparable, CustomStringConvertible {
-  public let value: Int64
-
-  public init(_ value: Int64) { self.value = value }
-
-  /// Reads `C-000012`, `c-12` or `12`; `nil` for anything else.
-  public init?(_ text: String) {
-    let digits = text.lowercased().hasPrefix("c-") ? text.dropFirst(2) : text[...]
-    guard !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit), let value = Int64(digits), value > 0 else { return nil }
-    self.value = value
-  }
-
-  public var description: String {
-    let digits = String(value)
-    return "C-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
-  }
-
-  public static func < (left: Self, right: Self) -> Bool { left.value < right.value }
-}
-
-extension Character {
-  fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
-}
-
-/// Where a case stands. Decisions and what follows from them add further states.
-public enum CaseState: String, Sendable, CaseIterable {
-  /// Findings are there and nobody has decided.
-  case open
-}
-
 /// One line of a list of cases.
 public struct CaseSummary: Sendable, Equatable {
   public let number: CaseNumber
@@ -42,14 +11,24 @@ public struct CaseSummary: Sendable, Equatable {
   public let openedAt: Date
   public let lastSeenAt: Date
   public let findings: Int
+  /// Counts every change; whoever acts on a case says which version it was that was looked at.
+  public let version: Int
+  /// Who works on it.
+  public let assignee: String?
+  /// The decision that stands or is proposed, who proposed it and who decided.
+  public let decision: CaseDecision?
+  public let proposedBy: String?
+  public let decidedBy: String?
 }
 
 /// A case with all that it rests on.
 public struct CaseDetail: Sendable {
   public let summary: CaseSummary
   public let findings: [RecordedFinding]
-  /// Other cases that have a place in common with this one.
+  /// Other cases that have a place in common with this one, or that somebody has linked.
   public let linked: [CaseNumber]
+  /// Other cases with a content that met the same list entry, at most 100.
+  public let sameEntry: [CaseNumber]
 }
 
 /// A finding as it is in the record.
@@ -64,8 +43,10 @@ public struct RecordedFinding: Sendable {
 
 /// Which cases to list, and from where on.
 public struct CaseFilter: Sendable {
+  public var state: CaseState?
   public var verdict: Verdict?
   public var exhibit: String?
+  public var assignee: String?
   /// Only cases seen at or after this time.
   public var since: Date?
   /// Only cases with a lower number: the last of the page before.
@@ -73,8 +54,11 @@ public struct CaseFilter: Sendable {
   public var limit: Int
 
   public init(
-    verdict: Verdict? = nil, exhibit: String? = nil, since: Date? = nil, before: CaseNumber? = nil, limit: Int = 50
+    state: CaseState? = nil, verdict: Verdict? = nil, exhibit: String? = nil, assignee: String? = nil,
+    since: Date? = nil, before: CaseNumber? = nil, limit: Int = 50
   ) {
+    self.state = state
+    self.assignee = assignee
     self.verdict = verdict
     self.exhibit = exhibit
     self.since = since

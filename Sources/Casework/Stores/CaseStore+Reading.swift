@@ -8,6 +8,14 @@ extension CaseStore {
   public func cases(matching filter: CaseFilter = CaseFilter()) throws -> [CaseSummary] {
     var conditions = ["1"]
     var arguments = StatementArguments()
+    if let state = filter.state {
+      conditions.append("state = ?")
+      arguments += [state.rawValue]
+    }
+    if let assignee = filter.assignee {
+      conditions.append("assignee = ?")
+      arguments += [assignee]
+    }
     if let verdict = filter.verdict {
       conditions.append("verdict = ?")
       arguments += [verdict.rawValue]
@@ -23,8 +31,8 @@ extension CaseStore {
     if let exhibit = filter.exhibit {
       conditions.append(
         """
-        EXISTS (SELECT 1 FROM finding JOIN location ON location.id = finding.location_id
-                WHERE finding.case_id = case_file.id AND location.exhibit = ?)
+        id IN (SELECT finding.case_id FROM location JOIN finding ON finding.location_id = location.id
+               WHERE location.exhibit = ? AND location.exhibit <> '')
         """)
       arguments += [exhibit]
     }
@@ -43,10 +51,7 @@ extension CaseStore {
   /// - Throws: ``CaseworkError`` with `noSuchCase`.
   public func detail(of number: CaseNumber) throws -> CaseDetail {
     try read { database in
-      guard let row = try Row.fetchOne(database, sql: "SELECT * FROM case_file WHERE id = ?", arguments: [number.value])
-      else {
-        throw CaseworkError(.noSuchCase, "there is no case \(number)", hint: "'muhafiz case list' shows those there are")
-      }
+      let summary = try caseSummary(number, in: database)
       let findings = try Row.fetchAll(
         database,
         sql: """
@@ -59,9 +64,18 @@ extension CaseStore {
       let linked = try Int64.fetchAll(
         database, sql: "SELECT other FROM case_link WHERE one = ?1 UNION SELECT one FROM case_link WHERE other = ?1",
         arguments: [number.value])
+      let sameEntry = try Int64.fetchAll(
+        database,
+        sql: """
+          SELECT DISTINCT theirs.case_id FROM finding AS ours
+          JOIN match AS met ON met.finding_id = ours.id
+          JOIN match AS also ON also.list = met.list AND also.entry = met.entry
+          JOIN finding AS theirs ON theirs.id = also.finding_id
+          WHERE ours.case_id = ?1 AND theirs.case_id <> ?1 ORDER BY 1 LIMIT 100
+          """, arguments: [number.value])
       return CaseDetail(
-        summary: try summary(row), findings: try findings.map { try finding($0, in: database) },
-        linked: linked.map { CaseNumber($0) })
+        summary: summary, findings: try findings.map { try finding($0, in: database) },
+        linked: linked.map { CaseNumber($0) }, sameEntry: sameEntry.map { CaseNumber($0) })
     }
   }
 
@@ -73,11 +87,25 @@ extension CaseStore {
     }
   }
 
-  private func summary(_ row: Row) throws -> CaseSummary {
-    CaseSummary(
+  /// Where every case and takedown stands, by the name that the ledger has for it.
+  func statesOfRecord() throws -> [String: String] {
+    try read { database in
+      var states: [String: String] = [:]
+      let cases = try Row.fetchCursor(database, sql: "SELECT id, state FROM case_file")
+      while let row = try cases.next() { states[CaseNumber(row[0]).description] = row[1] }
+      let takedowns = try Row.fetchCursor(database, sql: "SELECT id, state FROM takedown")
+      while let row = try takedowns.next() { states[TakedownNumber(row[0]).description] = row[1] }
+      return states
+    }
+  }
+
+  func summary(_ row: Row) throws -> CaseSummary {
+    let decision: String? = row["decision"]
+    return CaseSummary(
       number: CaseNumber(row["id"]), state: try value(row["state"]), verdict: try value(row["verdict"]),
       openedAt: Date(milliseconds: row["opened_at"]), lastSeenAt: Date(milliseconds: row["last_seen_at"]),
-      findings: row["findings"])
+      findings: row["findings"], version: row["version"], assignee: row["assignee"],
+      decision: try decision.map { try value($0) }, proposedBy: row["proposed_by"], decidedBy: row["decided_by"])
   }
 
   private func finding(_ row: Row, in database: Database) throws -> RecordedFinding {
@@ -119,12 +147,12 @@ extension CaseStore {
       category: label.map { Category(scheme: row["category_scheme"] ?? "", label: $0) }, contributor: row["contributor"])
   }
 
-  private func value<Value: RawRepresentable<String>>(_ text: String) throws -> Value {
+  func value<Value: RawRepresentable<String>>(_ text: String) throws -> Value {
     guard let value = Value(rawValue: text) else { throw damaged("'\(text.prefix(20))' is no \(Value.self)") }
     return value
   }
 
-  private func damaged(_ what: String) -> CaseworkError {
+  func damaged(_ what: String) -> CaseworkError {
     CaseworkError(.corrupt, "\(path) is damaged: \(what)")
   }
 }

@@ -7,7 +7,7 @@ import SystemPackage
 extension CaseStore {
   /// Records that a run has begun. Until ``finishRun(_:_:)`` it stands in the record as running.
   public func beginRun(_ run: RunStart) throws {
-    try write { database in
+    try write { database, ledger in
       try database.execute(
         sql: """
           INSERT INTO run (id, started_at, state, tool, examiner, exhibit, roots, lists) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -16,15 +16,29 @@ extension CaseStore {
           run.id, run.startedAt.milliseconds, RunState.running.rawValue, run.tool, run.examiner, run.exhibit,
           String(decoding: try JSONEncoder().encode(run.roots), as: UTF8.self), try ListVersions.text(run.lists),
         ])
+      let entry = LedgerEntry(.runBegun, by: run.examiner) { facts in
+        facts.add("run", run.id)
+        facts.add("tool", run.tool)
+        facts.add("exhibit", run.exhibit)
+        facts.add("roots", run.roots)
+        facts.add("lists", run.lists.map { "\($0.name) \($0.version)" })
+      }
+      try ledger.append(entry, at: run.startedAt)
     }
   }
 
   /// Records how a run ended.
   public func finishRun(_ id: String, _ outcome: RunOutcome) throws {
-    try write { database in
+    try write { database, ledger in
       try database.execute(
         sql: "UPDATE run SET finished_at = ?, state = ?, summary = ? WHERE id = ?",
         arguments: [outcome.finishedAt.milliseconds, outcome.state.rawValue, outcome.summary, id])
+      let entry = LedgerEntry(.runFinished, by: try examiner(ofRun: id, in: database)) { facts in
+        facts.add("run", id)
+        facts.add("outcome", outcome.state.rawValue)
+        facts.add("summary", outcome.summary)
+      }
+      try ledger.append(entry, at: outcome.finishedAt)
     }
   }
 
@@ -37,36 +51,57 @@ extension CaseStore {
   ///
   /// - Parameter findings: Those with a verdict of `block` or `review`; others open no case and are passed over.
   public func record(_ findings: [Finding], run: String, at time: Date) throws -> RecordSummary {
-    try write { database in
+    try write { database, ledger in
       var summary = RecordSummary()
       var joined: Set<Int64> = []
+      let examiner = try examiner(ofRun: run, in: database)
       for finding in findings where finding.verdict == .block || finding.verdict == .review {
         let content = try contentID(finding, in: database)
         let location = try locationID(finding.location, in: database)
         if let (id, caseID) = try known(content: content, location: location, in: database) {
-          try seenAgain(id, caseID: caseID, finding, run: run, at: time, in: database)
+          let isNews = try seenAgain(id, caseID: caseID, finding, run: run, at: time, in: database)
+          if isNews {
+            let entry = try ledger.append(.finding(finding, in: CaseNumber(caseID), run: run, by: examiner), at: time)
+            try database.execute(sql: "UPDATE finding SET entry = ? WHERE id = ?", arguments: [entry, id])
+          }
           summary.findingsSeenAgain += 1
           continue
         }
-        let caseID = try caseID(for: finding, content: content, location: location, at: time, in: database)
-        if caseID.isNew { summary.casesOpened += 1 } else if joined.insert(caseID.id).inserted { summary.casesJoined += 1 }
-        joined.insert(caseID.id)
+        let (caseID, isNew) = try caseID(for: finding, content: content, location: location, at: time, in: database)
+        if isNew {
+          summary.casesOpened += 1
+          let opened = LedgerEntry(
+            .caseOpened, by: examiner, about: .caseFile(CaseNumber(caseID)), state: CaseState.open.rawValue
+          ) { $0.add("verdict", finding.verdict.rawValue) }
+          try ledger.append(opened, at: time)
+        } else if joined.insert(caseID).inserted {
+          summary.casesJoined += 1
+        }
+        joined.insert(caseID)
+        let entry = try ledger.append(.finding(finding, in: CaseNumber(caseID), run: run, by: examiner), at: time)
         try database.execute(
           sql: """
             INSERT INTO finding
-              (case_id, location_id, content_id, verdict, first_run, last_run, first_seen_at, last_seen_at, lists)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+              (case_id, location_id, content_id, verdict, first_run, last_run, first_seen_at, last_seen_at, lists, entry)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
           arguments: [
-            caseID.id, location, content, finding.verdict.rawValue, run, run, time.milliseconds, time.milliseconds,
-            try ListVersions.text(finding.listsUsed),
+            caseID, location, content, finding.verdict.rawValue, run, run, time.milliseconds, time.milliseconds,
+            try ListVersions.text(finding.listsUsed), entry,
           ])
         try insertMatches(of: finding, findingID: database.lastInsertedRowID, in: database)
-        try touch(caseID.id, verdict: finding.verdict, newFindings: 1, at: time, in: database)
+        try touch(caseID, verdict: finding.verdict, newFindings: 1, isNews: true, at: time, in: database)
         summary.findingsNew += 1
       }
       return summary
     }
+  }
+
+  private func examiner(ofRun id: String, in database: Database) throws -> String {
+    guard let name = try String.fetchOne(database, sql: "SELECT examiner FROM run WHERE id = ?", arguments: [id]) else {
+      throw CaseworkError(.unusableData, "there is no run \(id) in the record")
+    }
+    return name
   }
 
   private func contentID(_ finding: Finding, in database: Database) throws -> Int64 {
@@ -110,9 +145,11 @@ extension CaseStore {
     ).map { ($0["id"], $0["case_id"]) }
   }
 
+  /// - Returns: Whether there is more to it than that it was seen: a match that is new, or a stronger verdict.
   private func seenAgain(
     _ id: Int64, caseID: Int64, _ finding: Finding, run: String, at time: Date, in database: Database
-  ) throws {
+  ) throws -> Bool {
+    let before = try String.fetchOne(database, sql: "SELECT verdict FROM finding WHERE id = ?", arguments: [id])
     try database.execute(
       sql: """
         UPDATE finding SET last_run = ?, last_seen_at = max(last_seen_at, ?), lists = ?,
@@ -122,8 +159,10 @@ extension CaseStore {
       arguments: [
         run, time.milliseconds, try ListVersions.text(finding.listsUsed), finding.verdict.rawValue, id,
       ])
-    try insertMatches(of: finding, findingID: id, in: database)
-    try touch(caseID, verdict: finding.verdict, newFindings: 0, at: time, in: database)
+    let newMatches = try insertMatches(of: finding, findingID: id, in: database)
+    let isNews = newMatches > 0 || (finding.verdict == .block && before != Verdict.block.rawValue)
+    try touch(caseID, verdict: finding.verdict, newFindings: 0, isNews: isNews, at: time, in: database)
+    return isNews
   }
 
   private func caseID(
@@ -146,18 +185,21 @@ extension CaseStore {
   }
 
   private func touch(
-    _ caseID: Int64, verdict: Verdict, newFindings: Int, at time: Date, in database: Database
+    _ caseID: Int64, verdict: Verdict, newFindings: Int, isNews: Bool, at time: Date, in database: Database
   ) throws {
     try database.execute(
       sql: """
-        UPDATE case_file SET findings = findings + ?, last_seen_at = max(last_seen_at, ?),
+        UPDATE case_file SET findings = findings + ?, version = version + ?, last_seen_at = max(last_seen_at, ?),
           verdict = CASE WHEN ? = 'block' THEN 'block' ELSE verdict END
         WHERE id = ?
         """,
-      arguments: [newFindings, time.milliseconds, verdict.rawValue, caseID])
+      arguments: [newFindings, isNews ? 1 : 0, time.milliseconds, verdict.rawValue, caseID])
   }
 
-  private func insertMatches(of finding: Finding, findingID: Int64, in database: Database) throws {
+  /// - Returns: Matches that were not in the record yet.
+  @discardableResult
+  private func insertMatches(of finding: Finding, findingID: Int64, in database: Database) throws -> Int {
+    let before = database.totalChangesCount
     for match in finding.matches {
       try database.execute(
         sql: """
@@ -170,6 +212,7 @@ extension CaseStore {
           match.distanceInBits, match.category?.scheme, match.category?.label, match.contributor,
         ])
     }
+    return database.totalChangesCount - before
   }
 }
 

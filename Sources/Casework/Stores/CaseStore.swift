@@ -7,10 +7,12 @@ import SystemPackage
 
 /// The record of runs, findings and cases of one home, in SQLite.
 ///
-/// Each call is one transaction: it is in the record whole when it returns, also after a power cut, or not at all.
+/// Each call is one transaction: it is in the record whole when it returns, also after a power cut, or not at all. The
+/// ledger's entries are part of it: nothing happens without an entry, and no entry tells of what did not happen.
 public final class CaseStore: Sendable {
   public let path: FilePath
   let database: DatabasePool
+  private let commits: GroupCommit
 
   /// Opens the record, and makes it where there is none.
   ///
@@ -46,6 +48,7 @@ public final class CaseStore: Sendable {
         throw CaseworkError(.newerVersion, "\(path) was written by a newer muhafiz", hint: "use that one")
       }
       try Schema.migrator.migrate(database)
+      commits = GroupCommit(database)
     } catch let error as DatabaseError { throw CaseworkError(error, path) }
   }
 
@@ -56,8 +59,9 @@ public final class CaseStore: Sendable {
     do { return try body() } catch let error as DatabaseError { throw CaseworkError(error, path) }
   }
 
-  func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
-    try translating { try database.write(body) }
+  /// Runs `body` in a transaction that also takes the entries of the ledger that say what it did.
+  func write<Result>(_ body: (Database, LedgerAppender) throws -> Result) throws -> Result {
+    try translating { try commits.write { try body($0, LedgerAppender($0)) } }
   }
 
   func read<Result>(_ body: (Database) throws -> Result) throws -> Result {

@@ -8,12 +8,29 @@ import GRDB
 ///     case_file    what people work on; counters kept by the transaction that adds findings
 ///     finding      a content at a location, in a case; unique by the two
 ///     match        a list entry that a finding met, unique by list, version, entry and algorithm
+///     ledger_entry every entry of the ledger, in order; never changed, never removed
+///     ledger_checkpoint  the signed heads of the ledger, by size
+///     report       a URL that was reported, by its normalised form
+///     takedown     a notice or an order, with its clocks
+///     dns_block    a name that an order blocks, until when, and who approved it
 ///     case_link    two cases with a location in common
 enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
     migrator.registerMigration("1 cases and findings") { database in
       try database.execute(sql: tables)
+    }
+    migrator.registerMigration("2 ledger") { database in
+      try database.execute(sql: ledger)
+    }
+    migrator.registerMigration("3 reports") { database in
+      try database.execute(sql: reports)
+    }
+    migrator.registerMigration("4 decisions") { database in
+      try database.execute(sql: decisions)
+    }
+    migrator.registerMigration("5 takedowns") { database in
+      try database.execute(sql: takedowns)
     }
     return migrator
   }
@@ -95,5 +112,104 @@ enum Schema {
       PRIMARY KEY (one, other),
       CHECK (one < other)
     ) STRICT, WITHOUT ROWID;
+    """
+
+  private static let ledger = """
+    CREATE TABLE ledger_entry (
+      idx INTEGER PRIMARY KEY CHECK (idx >= 0),  -- without gaps
+      subject TEXT,                      -- as in the entry
+      data BLOB NOT NULL                 -- JSON; its bytes are what is hashed
+    ) STRICT;
+    CREATE INDEX ledger_entry_by_subject ON ledger_entry (subject, idx) WHERE subject IS NOT NULL;
+    CREATE TRIGGER ledger_entry_never_changes BEFORE UPDATE ON ledger_entry
+      BEGIN SELECT RAISE(ABORT, 'an entry of the ledger is never changed'); END;
+    CREATE TRIGGER ledger_entry_never_goes BEFORE DELETE ON ledger_entry
+      BEGIN SELECT RAISE(ABORT, 'an entry of the ledger is never removed'); END;
+
+    CREATE TABLE ledger_checkpoint (
+      size INTEGER PRIMARY KEY,
+      note TEXT NOT NULL
+    ) STRICT;
+
+    ALTER TABLE finding ADD COLUMN entry INTEGER;  -- of the ledger, which recorded it
+    """
+
+  private static let reports = """
+    CREATE TABLE report (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      url TEXT NOT NULL UNIQUE,          -- normalised
+      host TEXT NOT NULL,
+      first_received_at INTEGER NOT NULL,
+      last_received_at INTEGER NOT NULL,
+      count INTEGER NOT NULL,
+      source TEXT,
+      reference TEXT
+    ) STRICT;
+    """
+
+  private static let decisions = """
+    ALTER TABLE case_file ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE case_file ADD COLUMN assignee TEXT;
+    ALTER TABLE case_file ADD COLUMN decision TEXT;      -- that stands or is proposed
+    ALTER TABLE case_file ADD COLUMN proposed_by TEXT;
+    ALTER TABLE case_file ADD COLUMN decided_by TEXT;
+    ALTER TABLE case_file ADD COLUMN decided_at INTEGER;
+    ALTER TABLE case_file ADD COLUMN overturned INTEGER NOT NULL DEFAULT 0;  -- how often
+    CREATE INDEX case_by_state ON case_file (state, id);
+    CREATE INDEX case_by_assignee ON case_file (assignee, id) WHERE assignee IS NOT NULL;
+    CREATE INDEX location_by_exhibit ON location (exhibit) WHERE exhibit <> '';
+    CREATE INDEX match_by_entry ON match (list, entry);
+    """
+
+  private static let takedowns = """
+    CREATE TABLE takedown (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      case_id INTEGER NOT NULL REFERENCES case_file (id),
+      url TEXT NOT NULL,                 -- as it was found
+      host TEXT NOT NULL,
+      sha256 BLOB,
+      match TEXT NOT NULL,               -- in words
+      profile TEXT NOT NULL,
+      authority TEXT NOT NULL,           -- this and what follows as the profile had it
+      legal_ground TEXT NOT NULL,
+      hours INTEGER NOT NULL,
+      is_emergency INTEGER NOT NULL,
+      ordered_by TEXT NOT NULL,
+      recipient TEXT NOT NULL,           -- JSON, as the contact table had it
+      country TEXT,
+      rung INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      received_at INTEGER NOT NULL,
+      ordered_at INTEGER NOT NULL,
+      verified_at INTEGER NOT NULL,
+      notified_at INTEGER, acknowledged_at INTEGER, deadline_at INTEGER,
+      removed_at INTEGER, closed_at INTEGER,
+      expires_at INTEGER,                -- of the order
+      next_check_at INTEGER, last_check_at INTEGER,
+      gone_at INTEGER,                   -- first answer 'gone' of those in a row
+      gone_count INTEGER NOT NULL DEFAULT 0,
+      checks INTEGER NOT NULL DEFAULT 0, -- since the state last changed by one
+      reminders INTEGER NOT NULL DEFAULT 0,
+      returns INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX takedown_by_case ON takedown (case_id);
+    CREATE INDEX takedown_by_url ON takedown (url);
+    CREATE INDEX takedown_by_check ON takedown (next_check_at) WHERE next_check_at IS NOT NULL;
+    CREATE INDEX takedown_by_deadline ON takedown (deadline_at) WHERE state NOT IN ('closed', 'withdrawn');
+
+    ALTER TABLE report ADD COLUMN case_id INTEGER REFERENCES case_file (id);  -- that somebody has linked it with
+    CREATE INDEX report_by_case ON report (case_id) WHERE case_id IS NOT NULL;
+
+    CREATE TABLE dns_block (
+      id INTEGER PRIMARY KEY,
+      takedown_id INTEGER NOT NULL REFERENCES takedown (id),
+      host TEXT NOT NULL,
+      ordered_by TEXT NOT NULL,
+      ordered_at INTEGER NOT NULL,
+      expires_at INTEGER NOT NULL,
+      needs_approval INTEGER NOT NULL,   -- a name that many share
+      approved_by TEXT,
+      UNIQUE (takedown_id, host)
+    ) STRICT;
     """
 }

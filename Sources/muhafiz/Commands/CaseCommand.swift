@@ -10,44 +10,49 @@ extension Verdict: ExpressibleByArgument {}
 
 struct CaseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "case", abstract: "Shows the cases that findings have opened.", subcommands: [CaseList.self, CaseShow.self])
+    commandName: "case", abstract: "Shows the cases that findings have opened, and decides on them.",
+    subcommands: [CaseList.self, CaseShow.self, CaseDecide.self, CaseClaim.self, CaseNote.self, CaseLink.self])
 }
 
 struct CaseList: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "Lists cases, the newest first.",
-    discussion: "EXAMPLES\n  muhafiz case list --verdict block\n  muhafiz case list --exhibit EX-7 --format ndjson")
+    discussion: "EXAMPLES\n  muhafiz case list --state proposed\n  muhafiz case list --exhibit EX-7 --format ndjson")
 
   @OptionGroup var home: HomeOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: ArgumentHelp("Only cases in this state: \(CaseState.allCases.map(\.rawValue).joined(separator: ", ")).")) var state: CaseState?
   @Option(help: "Only cases with this verdict: block or review.") var verdict: Verdict?
+  @Option(help: "Only cases that this person has claimed.") var assignee: String?
   @Option(help: "Only cases with a finding on this exhibit.") var exhibit: String?
   @Option(help: "Only cases below this number: the last of the page before.") var before: String?
   @Option(help: "At most so many.") var limit = 50
 
   func run() throws {
     guard limit > 0 else { throw UsageError("--limit is 1 or more") }
-    let before = try before.map(number)
+    let before = try before.map(caseNumber)
     guard let store = try home.openExistingCaseStore() else {
       complain("nothing is recorded yet; 'muhafiz scan PATH --record' records findings")
       return
     }
     let cases = try store.cases(
-      matching: CaseFilter(verdict: verdict, exhibit: exhibit, before: before, limit: limit))
+      matching: CaseFilter(
+        state: state, verdict: verdict, exhibit: exhibit, assignee: assignee, before: before, limit: limit))
     switch format {
     case .text:
-      print("CASE       STATE   VERDICT  FINDINGS  OPENED                LAST SEEN")
+      print("CASE       STATE    VERDICT  FINDINGS  OPENED                LAST SEEN             DECISION      CLAIMED BY")
       for item in cases {
         print(
-          item.number.description.padded(11) + item.state.rawValue.padded(8) + item.verdict.rawValue.padded(9)
+          item.number.description.padded(11) + item.state.rawValue.padded(9) + item.verdict.rawValue.padded(9)
             + item.findings.grouped.leftPadded(8) + "  " + item.openedAt.formatted(.iso8601).padded(22)
-            + item.lastSeenAt.formatted(.iso8601))
+            + item.lastSeenAt.formatted(.iso8601).padded(22) + (item.decision?.rawValue ?? "-").padded(14)
+            + (item.assignee ?? "-").forTerminal)
       }
       let all = try store.caseCount()
       if cases.count == limit && all > limit { complain("\(all.grouped) cases in all; --before \(cases.last!.number) shows the next") }
       for run in try store.unfinishedRuns() { complain("warning: run \(run) has no end in the record: it is under way or was cut off") }
     case .ndjson:
-      for item in cases { print(String(decoding: CaseLine.of(item).bytes, as: UTF8.self), terminator: "") }
+      for item in cases { CaseLine.of(item).show() }
     }
   }
 }
@@ -61,24 +66,34 @@ struct CaseShow: ParsableCommand {
   @Argument(help: "Number of the case: C-000012, or 12.") var number: String
 
   func run() throws {
-    let number = try muhafiz.number(number)
+    let number = try caseNumber(number)
     guard let store = try home.openExistingCaseStore() else {
       throw UsageError("there is no case \(number)", hint: "nothing is recorded yet")
     }
     let detail = try store.detail(of: number)
+    let history = try store.entries(about: .caseFile(number))
     switch format {
-    case .text: printText(detail)
+    case .text:
+      printText(detail)
+      History.show(history)
     case .ndjson:
-      print(String(decoding: CaseLine.of(detail.summary).bytes, as: UTF8.self), terminator: "")
-      for finding in detail.findings { print(String(decoding: CaseLine.of(finding).bytes, as: UTF8.self), terminator: "") }
+      CaseLine.of(detail.summary).show()
+      for finding in detail.findings { CaseLine.of(finding).show() }
+      for entry in history { print(String(decoding: entry.data, as: UTF8.self)) }
     }
   }
 
   private func printText(_ detail: CaseDetail) {
     let summary = detail.summary
-    print("case \(summary.number), \(summary.state.rawValue), verdict \(summary.verdict.rawValue)")
+    print("case \(summary.number), \(summary.state.rawValue), verdict \(summary.verdict.rawValue), version \(summary.version)")
     print("opened \(summary.openedAt.formatted(.iso8601)), last seen \(summary.lastSeenAt.formatted(.iso8601))")
-    if !detail.linked.isEmpty { print("has a place in common with \(detail.linked.map(\.description).joined(separator: ", "))") }
+    if let assignee = summary.assignee { print("claimed by \(assignee.forTerminal)") }
+    if let decision = summary.decision {
+      let people = [summary.proposedBy.map { "proposed by \($0)" }, summary.decidedBy.map { "decided by \($0)" }]
+      print("decision: \(decision.rawValue), \(people.compactMap { $0 }.joined(separator: ", ").forTerminal)")
+    }
+    if !detail.linked.isEmpty { print("linked with \(detail.linked.map(\.description).joined(separator: ", "))") }
+    if !detail.sameEntry.isEmpty { print("same list entry as \(detail.sameEntry.map(\.description).joined(separator: ", "))") }
     for recorded in detail.findings {
       let finding = recorded.finding
       print("")
@@ -93,7 +108,7 @@ struct CaseShow: ParsableCommand {
   }
 }
 
-private func number(_ text: String) throws -> CaseNumber {
+func caseNumber(_ text: String) throws -> CaseNumber {
   guard let number = CaseNumber(text) else { throw UsageError("'\(text)' is no case number", hint: "like C-000012, or 12") }
   return number
 }
@@ -127,7 +142,7 @@ extension ContentLocation {
 }
 
 /// Cases and recorded findings as NDJSON.
-private enum CaseLine {
+enum CaseLine {
   static func of(_ summary: CaseSummary) -> JSONLine {
     var line = JSONLine(type: "case")
     line.add("case", summary.number.description)
@@ -136,6 +151,11 @@ private enum CaseLine {
     line.add("findings", summary.findings)
     line.add("opened", summary.openedAt.formatted(.iso8601))
     line.add("last_seen", summary.lastSeenAt.formatted(.iso8601))
+    line.add("version", summary.version)
+    line.add("assignee", summary.assignee)
+    line.add("decision", summary.decision?.rawValue)
+    line.add("proposed_by", summary.proposedBy)
+    line.add("decided_by", summary.decidedBy)
     return line
   }
 

@@ -3,8 +3,10 @@ import Glibc
 import Scanning
 import SystemPackage
 
-/// Writes to standard error, past all buffers.
-func standardError(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+/// Writes to standard error, past all buffers. Where that fails there is nobody left to tell.
+func standardError(_ text: String) {
+  do { try FileDescriptor.standardError.writeAll(Array(text.utf8)) } catch {}
+}
 
 /// One line on standard error, in the program's name.
 func complain(_ text: String) { standardError("muhafiz: \(text.forTerminal)\n") }

@@ -1,0 +1,77 @@
+import Foundation
+import GRDB
+
+/// A URL that somebody submitted, however often.
+public struct Report: Sendable, Equatable {
+  public let number: ReportNumber
+  /// The normalised form.
+  public let url: String
+  public let firstReceivedAt: Date
+  public let lastReceivedAt: Date
+  /// How often it came.
+  public let count: Int
+  /// Who sent it first: a hotline, a cell, a person's reference. What identifies a complainant is not kept here.
+  public let source: String?
+  /// The sender's own number for it.
+  public let reference: String?
+  /// The case that somebody has linked it with, else one that has a finding at the URL.
+  public let caseNumber: CaseNumber?
+}
+
+extension CaseStore {
+  /// Records that a URL was reported.
+  ///
+  /// - Returns: The report, and whether it is the first of its URL. It is durable when this returns.
+  public func addReport(
+    _ url: ReportedURL, source: String? = nil, reference: String? = nil, by actor: String, at time: Date
+  ) throws -> (number: ReportNumber, isNew: Bool) {
+    try write { database, ledger in
+      let known = try Int64.fetchOne(database, sql: "SELECT id FROM report WHERE url = ?", arguments: [url.normalised])
+      let number: ReportNumber
+      if let known {
+        number = ReportNumber(known)
+        try database.execute(
+          sql: "UPDATE report SET count = count + 1, last_received_at = max(last_received_at, ?) WHERE id = ?",
+          arguments: [time.milliseconds, known])
+      } else {
+        try database.execute(
+          sql: """
+            INSERT INTO report (url, host, first_received_at, last_received_at, count, source, reference)
+            VALUES (?, ?, ?, ?, 1, ?, ?)
+            """,
+          arguments: [url.normalised, url.host, time.milliseconds, time.milliseconds, source, reference])
+        number = ReportNumber(database.lastInsertedRowID)
+      }
+      let entry = LedgerEntry(known == nil ? .reportReceived : .reportRepeated, by: actor, about: .report(number)) { facts in
+        facts.add("url", url.normalised)
+        facts.add("source", source)
+        facts.add("reference", reference)
+      }
+      try ledger.append(entry, at: time)
+      return (number, known == nil)
+    }
+  }
+
+  /// Reports, the newest first.
+  ///
+  /// - Parameter before: Only those with a lower number: the last of the page before.
+  public func reports(before: ReportNumber? = nil, limit: Int = 50) throws -> [Report] {
+    try read { database in
+      try Row.fetchAll(
+        database,
+        sql: """
+          SELECT report.*, coalesce(report.case_id, (
+            SELECT finding.case_id FROM location JOIN finding ON finding.location_id = location.id
+            WHERE location.place = CAST(report.url AS BLOB) AND location.exhibit = '' AND location.kind = 'url'
+            ORDER BY finding.id DESC LIMIT 1)) AS case_number
+          FROM report WHERE id < ? ORDER BY id DESC LIMIT ?
+          """, arguments: [before?.value ?? .max, limit]
+      ).map { row in
+        Report(
+          number: ReportNumber(row["id"]), url: row["url"], firstReceivedAt: Date(milliseconds: row["first_received_at"]),
+          lastReceivedAt: Date(milliseconds: row["last_received_at"]), count: row["count"], source: row["source"],
+          reference: row["reference"], caseNumber: (row["case_number"] as Int64?).map { CaseNumber($0) })
+      }
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import ArgumentParser
+import Casework
+import Foundation
+import Glibc
+import Scanning
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Takes in URLs that were reported.", subcommands: [ReportAdd.self, ReportList.self])
+}
+
+/// Who acts: everything that is done is recorded under a name.
+struct ActorOptions: ParsableArguments {
+  @Option(name: .customLong("as"), help: ArgumentHelp("Who acts. Default: the login name.", valueName: "name"))
+  var name: String?
+
+  var actor: String {
+    get throws {
+      let actor = name ?? loginName
+      guard !actor.isEmpty, actor.utf8.count <= 200 else { throw UsageError("--as takes a name of 1…200 bytes") }
+      return actor
+    }
+  }
+}
+
+struct ReportAdd: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add", abstract: "Records reported URLs; one that is known already is counted, not doubled.",
+    discussion: """
+      Each is durable when its line is printed. URLs that were made safe to pass on (hxxp, [.]) are read as what they stand \
+      for.
+
+      EXAMPLES
+        muhafiz report add https://host.example/page --source hotline --reference 2026-118
+        muhafiz report add - < urls.txt
+
+      EXIT CODES
+        0 all recorded   2 at least one was no URL; the others are recorded
+      """)
+
+  @OptionGroup var home: HomeOptions
+  @OptionGroup var actor: ActorOptions
+  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: "Who sent it: a hotline, a cell. Not the name of a complainant.") var source: String?
+  @Option(help: "The sender's own number for it.") var reference: String?
+  @Argument(help: "URLs; - reads them from standard input, one a line.") var urls: [String]
+
+  func run() throws {
+    let store = try home.openCaseStore()
+    let actor = try actor.actor
+    var refused = 0
+    func add(_ text: String) throws {
+      do {
+        let url = try ReportedURL(text)
+        let (number, isNew) = try store.addReport(url, source: source, reference: reference, by: actor, at: Date())
+        show(number, url, isNew)
+      } catch let error as CaseworkError where error.code == .unusableData {
+        refused += 1
+        complain("error: \(error)")
+      }
+    }
+    for url in urls {
+      if url != "-" {
+        try add(url)
+        continue
+      }
+      while let line = readLine() {
+        if !line.allSatisfy(\.isWhitespace) { try add(line) }
+      }
+    }
+    if refused > 0 { throw ExitCode(ExitStatus.usage) }
+  }
+
+  private func show(_ number: ReportNumber, _ url: ReportedURL, _ isNew: Bool) {
+    switch format {
+    case .text: print("\(number) \(isNew ? "new" : "known") \(url.normalised.forTerminal)")
+    case .ndjson:
+      var line = JSONLine(type: "report")
+      line.add("report", number.description)
+      line.add("status", isNew ? "new" : "known")
+      line.add("url", url.normalised)
+      line.show()
+    }
+    fflush(nil)
+  }
+}
+
+struct ReportList: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists reports, the newest first.")
+
+  @OptionGroup var home: HomeOptions
+  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: "Only reports below this number: the last of the page before.") var before: String?
+  @Option(help: "At most so many.") var limit = 50
+
+  func run() throws {
+    guard limit > 0 else { throw UsageError("--limit is 1 or more") }
+    let before = try before.map { text in
+      guard let number = ReportNumber(text) else { throw UsageError("'\(text)' is no report number", hint: "like R-000012, or 12") }
+      return number
+    }
+    let reports = try home.requireCaseStore().reports(before: before, limit: limit)
+    if format == .text { print("REPORT     TIMES  FIRST RECEIVED        CASE       URL") }
+    for report in reports {
+      switch format {
+      case .text:
+        print(
+          report.number.description.padded(11) + String(report.count).leftPadded(5) + "  "
+            + report.firstReceivedAt.formatted(.iso8601).padded(22) + (report.caseNumber?.description ?? "-").padded(11)
+            + report.url.forTerminal)
+      case .ndjson:
+        var line = JSONLine(type: "report")
+        line.add("report", report.number.description)
+        line.add("url", report.url)
+        line.add("count", report.count)
+        line.add("first_received", report.firstReceivedAt.formatted(.iso8601))
+        line.add("last_received", report.lastReceivedAt.formatted(.iso8601))
+        line.add("source", report.source)
+        line.add("reference", report.reference)
+        line.add("case", report.caseNumber?.description)
+        line.show()
+      }
+    }
+  }
+}
