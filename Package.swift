@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
-      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avcodec", "avutil"].map { .linkedLibrary($0) }),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 
     // The house, from the ground up: every import points to a line above it.

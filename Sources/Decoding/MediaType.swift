@@ -12,6 +12,8 @@ public enum MediaType: String, Sendable, CaseIterable {
   case jpeg2000 = "image/jp2"
   case photoshop = "image/vnd.adobe.photoshop"
   case icon = "image/vnd.microsoft.icon"
+  case pnm = "image/x-portable-anymap"
+  case targa = "image/x-tga"
 
   case mp4 = "video/mp4"
   case quickTime = "video/quicktime"
@@ -50,6 +52,14 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .webp: .webp
     case .gif: .gif
     case .bmp: .bmp
+    case .tiff: .tiff
+    case .heic, .avif: .heif
+    case .jxl: .jxl
+    case .icon: .icon
+    case .pnm: .pnm
+    case .targa: .targa
+    case .jpeg2000: .jpeg2000
+    case .photoshop: .photoshop
     default: nil
     }
   }

@@ -18,11 +18,11 @@
 ///
 /// request  OFFSET  SIZE  MEANING
 ///               0     4  "mfzQ"
-///               4     4  format: 1 JPEG, 2 PNG, 3 WebP, 4 GIF, 5 BMP
+///               4     4  format, see `DecodeRequest.Format`
 ///               8     8  bytes in the input
 ///              16     8  pixels at most
 ///              24     4  smallest side wanted in pixels, 0: full size
-///              28     4  0
+///              28     4  which picture of the file, from 0
 ///
 /// reply    OFFSET  SIZE  MEANING
 ///               0     4  "mfzR"
@@ -32,7 +32,7 @@
 ///              16     4  height of the plane
 ///              20     4  width of the picture at full size, upright
 ///              24     4  height of the picture
-///              28     4  0
+///              28     4  pictures in the file, 0: not said
 ///              32   200  reason, printable ASCII, filled up with zeros; at least one
 /// ```
 package enum WireProtocol {
@@ -77,19 +77,21 @@ package struct DecodeRequest: Equatable, Sendable {
 
   package enum Format: UInt32, Sendable {
     case jpeg = 1
-    case png, webp, gif, bmp
+    case png, webp, gif, bmp, tiff, heif, jxl, icon, pnm, targa, jpeg2000, photoshop
   }
 
   package var format: Format
   package var inputSize: UInt64
   package var mostPixels: UInt64
   package var smallestSide: UInt32
+  package var picture: UInt32
 
-  package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32) {
+  package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32, picture: UInt32 = 0) {
     self.format = format
     self.inputSize = inputSize
     self.mostPixels = mostPixels
     self.smallestSide = smallestSide
+    self.picture = picture
   }
 
   package init?(packet: UnsafeRawBufferPointer) {
@@ -100,6 +102,7 @@ package struct DecodeRequest: Equatable, Sendable {
     inputSize = packet.integer(at: 8)
     mostPixels = packet.integer(at: 16)
     smallestSide = packet.integer(at: 24)
+    picture = packet.integer(at: 28)
   }
 
   package func write(to packet: UnsafeMutableRawBufferPointer) {
@@ -108,7 +111,7 @@ package struct DecodeRequest: Equatable, Sendable {
     packet.put(inputSize, at: 8)
     packet.put(mostPixels, at: 16)
     packet.put(smallestSide, at: 24)
-    packet.put(UInt32(0), at: 28)
+    packet.put(picture, at: 28)
   }
 }
 
@@ -129,6 +132,7 @@ package struct DecodeReply: Equatable, Sendable {
   package var height: UInt32 = 0
   package var pictureWidth: UInt32 = 0
   package var pictureHeight: UInt32 = 0
+  package var pictures: UInt32 = 0
   package var reason = ""
 
   package init(status: Status) {
@@ -145,6 +149,7 @@ package struct DecodeReply: Equatable, Sendable {
     height = packet.integer(at: 16)
     pictureWidth = packet.integer(at: 20)
     pictureHeight = packet.integer(at: 24)
+    pictures = packet.integer(at: 28)
     let letters = packet[32...].prefix { $0 != 0 }.map { (0x20...0x7e).contains($0) ? $0 : 0x3f }
     reason = String(decoding: letters, as: Unicode.ASCII.self)
   }
@@ -157,7 +162,7 @@ package struct DecodeReply: Equatable, Sendable {
     packet.put(height, at: 16)
     packet.put(pictureWidth, at: 20)
     packet.put(pictureHeight, at: 24)
-    packet.put(UInt32(0), at: 28)
+    packet.put(pictures, at: 28)
     let letters = UnsafeMutableRawBufferPointer(rebasing: packet[32...])
     letters.initializeMemory(as: UInt8.self, repeating: 0)
     letters.copyBytes(from: reason.utf8.prefix(Self.reasonSizeInBytes - 1))

@@ -52,7 +52,7 @@ enum DecoderLoop {
     var job = media_request(
       bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
       samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
-      smallest_side: request.smallestSide)
+      smallest_side: request.smallestSide, frame: request.picture)
     var result = media_result()
     switch request.format {
     case .jpeg: media_decode_jpeg(&job, &result)
@@ -60,6 +60,14 @@ enum DecoderLoop {
     case .webp: media_decode_webp(&job, &result)
     case .gif: media_decode_gif(&job, &result)
     case .bmp: media_decode_bmp(&job, &result)
+    case .tiff: media_decode_tiff(&job, &result)
+    case .heif: media_decode_heif(&job, &result)
+    case .jxl: media_decode_jxl(&job, &result)
+    case .icon: media_decode_ico(&job, &result)
+    case .pnm: media_decode_pnm(&job, &result)
+    case .targa: media_decode_targa(&job, &result)
+    case .jpeg2000: media_decode_jpeg2000(&job, &result)
+    case .photoshop: media_decode_photoshop(&job, &result)
     }
     var reply = DecodeReply(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
     reply.isFloat = result.is_float != 0
@@ -67,6 +75,7 @@ enum DecoderLoop {
     reply.height = result.height
     reply.pictureWidth = result.picture_width
     reply.pictureHeight = result.picture_height
+    reply.pictures = result.frames
     reply.reason = withUnsafeBytes(of: &result.reason) { reason in
       String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
     }
