@@ -15,8 +15,8 @@ import SystemPackage
 /// }
 /// ```
 public final class DecoderPool: Sendable {
-  private let free: DispatchSemaphore
-  private let idle: Mutex<[DecoderSlot]>
+  private let pictures: DecoderBank
+  private let archives: DecoderBank
 
   /// What the first worker did to lock itself in. All are the same program under the same limits.
   public let sandbox: SandboxReport
@@ -34,11 +34,10 @@ public final class DecoderPool: Sendable {
     try limits.check()
     let program = if let decoder { decoder } else { try DecoderProgram.find() }
     var slots: [DecoderSlot] = []
-    for _ in 0..<size { slots.append(try DecoderSlot(decoder: program, limits: limits)) }
-    // The last is lent first.
+    for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, limits: limits)) }
     sandbox = SandboxReport(hello: try slots[size - 1].runningWorker().hello, limits: limits)
-    free = DispatchSemaphore(value: size)
-    idle = Mutex(slots)
+    pictures = DecoderBank(Array(slots[..<size]))
+    archives = DecoderBank(Array(slots[size...]))
   }
 
   /// Lends a worker for the call; waits while all are lent. Any thread may call; calls must not be nested, since a
@@ -46,7 +45,25 @@ public final class DecoderPool: Sendable {
   ///
   /// - Parameter body: Gets a lease with no bytes appended.
   /// - Throws: ``DecodingError`` when memory cannot be given back; what `body` throws.
-  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
+  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try pictures.lend(body) }
+
+  /// Lends a further worker, for an archive whose members go through the lease that the caller holds already. There are as
+  /// many as of the others, so whoever holds one of those never waits in a ring. They start when they are first needed.
+  public func withArchiveLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try archives.lend(body) }
+}
+
+/// Some of a pool's workers, lent one at a time.
+private final class DecoderBank: Sendable {
+  private let free: DispatchSemaphore
+  private let idle: Mutex<[DecoderSlot]>
+
+  /// - Parameter slots: The last is lent first.
+  init(_ slots: sending [DecoderSlot]) {
+    free = DispatchSemaphore(value: slots.count)
+    idle = Mutex(slots)
+  }
+
+  func lend<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
     free.wait()
     let slot = idle.withLock { $0.removeLast() }
     defer {

@@ -13,6 +13,8 @@ public struct Unhashable: Error, Sendable, Equatable, CustomStringConvertible {
     case limit
     /// The worker died on it.
     case crashed
+    /// The bytes are there and cannot be read without a key.
+    case encrypted
     /// The worker took longer than ``DecodingLimits/time`` and was killed.
     case timedOut
   }

@@ -1,13 +1,13 @@
 extension MediaType {
-  /// Bytes from the start of a file that ``sniff(_:)`` looks at, at most; an MPEG transport stream needs them all.
-  public static let sniffedBytes = 512
+  /// Bytes from the start of a file that ``sniff(_:)`` wants to see: an ISO 9660 image says what it is only behind 32 KiB.
+  public static let sniffedBytes = 0x8006
 
   /// Tells a type by the first bytes of a file.
   ///
   /// Signatures of two or three bytes are believed only with further fields in range, so that other data
   /// which happen to begin like that are not taken for a picture.
   ///
-  /// - Parameter head: The start of the file, ``sniffedBytes`` or the whole file; with less, types are missed.
+  /// - Parameter head: The start of the file, ``sniffedBytes`` or more, or the whole file; with less, types are missed.
   /// - Returns: The type, or `nil` where none is recognised: text, an executable, random bytes.
   public static func sniff(_ head: UnsafeRawBufferPointer) -> MediaType? {
     let head = Head(bytes: head)
@@ -181,7 +181,23 @@ extension MediaType {
     if head.has([0x28, 0xb5, 0x2f, 0xfd]) { return .zstandard }
     if head.has([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]) { return .sevenZip }
     if head.has("Rar!\u{1a}\u{7}") { return .rar }
+    if head.has("MSCF"), head.number(at: 4, bytes: 4) == 0 { return .cabinet }
+    if isTapeArchive(head) { return .tar }
+    if head.has("CD001", at: 0x8001) { return .iso9660 }
     return nil
+  }
+
+  /// A header block whose bytes add up to the sum written in it: that many zeros and digits in the right places are no
+  /// accident. Both sums count the field of the sum itself as spaces. Source: POSIX ustar; also holds before it.
+  private static func isTapeArchive(_ head: Head) -> Bool {
+    guard head.bytes.count >= 512, head[0] != 0 else { return false }
+    let field = head.bytes[148..<156]
+    let digits = field.drop { $0 == 0x20 }.prefix { (0x30...0x37).contains($0) }
+    guard (1...7).contains(digits.count), let written = Int(String(decoding: digits, as: UTF8.self), radix: 8) else {
+      return false
+    }
+    let spaces = 8 * 0x20 - field.reduce(0) { $0 + Int($1) }
+    return head.bytes[..<512].reduce(0) { $0 + Int($1) } + spaces == written
   }
 }
 

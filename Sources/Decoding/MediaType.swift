@@ -35,6 +35,9 @@ public enum MediaType: String, Sendable, CaseIterable {
   case zstandard = "application/zstd"
   case sevenZip = "application/x-7z-compressed"
   case rar = "application/vnd.rar"
+  case tar = "application/x-tar"
+  case cabinet = "application/vnd.ms-cab-compressed"
+  case iso9660 = "application/x-iso9660-image"
 
   /// Whether it is a still picture, or an animation of pictures.
   public var isPicture: Bool { rawValue.hasPrefix("image/") }
@@ -42,10 +45,13 @@ public enum MediaType: String, Sendable, CaseIterable {
   /// Whether it is a container of moving pictures; Ogg may hold sound alone.
   public var isVideo: Bool { rawValue.hasPrefix("video/") || self == .ogg }
 
-  /// Whether ``DecoderPool`` makes a plane of it.
-  public var isDecodable: Bool { format != nil }
+  /// Whether it holds members, which are contents of their own; a compressed file has one.
+  public var isArchive: Bool { format?.isArchive == true }
 
-  var format: DecodeRequest.Format? {
+  /// Whether ``DecoderPool`` makes a plane of it.
+  public var isDecodable: Bool { format != nil && !isArchive }
+
+  package var format: DecodeRequest.Format? {
     switch self {
     case .jpeg: .jpeg
     case .png: .png
@@ -60,6 +66,16 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .targa: .targa
     case .jpeg2000: .jpeg2000
     case .photoshop: .photoshop
+    case .zip: .zip
+    case .tar: .tar
+    case .gzip: .gzip
+    case .bzip2: .bzip2
+    case .xz: .xz
+    case .zstandard: .zstandard
+    case .sevenZip: .sevenZip
+    case .rar: .rar
+    case .cabinet: .cabinet
+    case .iso9660: .iso9660
     default: nil
     }
   }

@@ -23,10 +23,13 @@
 ///              16     8  pixels at most
 ///              24     4  smallest side wanted in pixels, 0: full size
 ///              28     4  which picture of the file, from 0
+///              32     8  archives within archives at most, the outermost counted; pictures of a video at most
+///              40     4  1: the input is asked for in pieces, see `StreamEvent.Kind.input`
+///              44     4  0
 ///
 /// reply    OFFSET  SIZE  MEANING
 ///               0     4  "mfzR"
-///               4     4  0 decoded, 1 unsupported, 2 broken, 3 limit, 4 out of memory
+///               4     4  0 decoded, 1 unsupported, 2 broken, 3 limit, 4 out of memory, 5 encrypted
 ///               8     4  samples: 0 bytes, 1 floats (IEEE 754, the machine's order)
 ///              12     4  width of the plane, upright
 ///              16     4  height of the plane
@@ -72,12 +75,16 @@ package struct WorkerHello: Equatable, Sendable {
 
 /// One picture to decode.
 package struct DecodeRequest: Equatable, Sendable {
-  package static let sizeInBytes = 32
+  package static let sizeInBytes = 48
   static let mark: UInt32 = 0x517a_666d  // "mfzQ"
 
   package enum Format: UInt32, Sendable {
     case jpeg = 1
     case png, webp, gif, bmp, tiff, heif, jxl, icon, pnm, targa, jpeg2000, photoshop
+    case zip = 32
+    case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660
+
+    package var isArchive: Bool { rawValue >= Format.zip.rawValue }
   }
 
   package var format: Format
@@ -85,6 +92,8 @@ package struct DecodeRequest: Equatable, Sendable {
   package var mostPixels: UInt64
   package var smallestSide: UInt32
   package var picture: UInt32
+  package var most: UInt64 = 0
+  package var isPulled = false
 
   package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32, picture: UInt32 = 0) {
     self.format = format
@@ -103,6 +112,8 @@ package struct DecodeRequest: Equatable, Sendable {
     mostPixels = packet.integer(at: 16)
     smallestSide = packet.integer(at: 24)
     picture = packet.integer(at: 28)
+    most = packet.integer(at: 32)
+    isPulled = packet.integer(at: 40) as UInt32 == 1
   }
 
   package func write(to packet: UnsafeMutableRawBufferPointer) {
@@ -112,6 +123,9 @@ package struct DecodeRequest: Equatable, Sendable {
     packet.put(mostPixels, at: 16)
     packet.put(smallestSide, at: 24)
     packet.put(picture, at: 28)
+    packet.put(most, at: 32)
+    packet.put(UInt32(isPulled ? 1 : 0), at: 40)
+    packet.put(UInt32(0), at: 44)
   }
 }
 
@@ -123,7 +137,7 @@ package struct DecodeReply: Equatable, Sendable {
 
   package enum Status: UInt32, Sendable {
     case decoded = 0
-    case unsupported, broken, limit, memory
+    case unsupported, broken, limit, memory, encrypted
   }
 
   package var status: Status
@@ -170,13 +184,13 @@ package struct DecodeReply: Equatable, Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-  fileprivate func integer<Integer: FixedWidthInteger>(at offset: Int) -> Integer {
+  func integer<Integer: FixedWidthInteger>(at offset: Int) -> Integer {
     Integer(littleEndian: loadUnaligned(fromByteOffset: offset, as: Integer.self))
   }
 }
 
 extension UnsafeMutableRawBufferPointer {
-  fileprivate func put<Integer: FixedWidthInteger>(_ value: Integer, at offset: Int) {
+  func put<Integer: FixedWidthInteger>(_ value: Integer, at offset: Int) {
     storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
   }
 }

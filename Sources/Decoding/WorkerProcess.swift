@@ -7,6 +7,8 @@ final class WorkerProcess {
   /// How an exchange ended.
   enum Answer {
     case reply(DecodeReply)
+    /// It is at work still and waits for an answer.
+    case event(StreamEvent)
     /// It ended by itself: in words, "signal 11" or "exit status 3".
     case ended(String)
     case timedOut
@@ -55,16 +57,26 @@ final class WorkerProcess {
 
   deinit { end() }
 
-  /// Sends a request and waits for the reply, at most `time`. After any other answer the process is gone.
+  /// Sends a request and waits for what comes of it, at most `time`. After an end or a time-out the process is gone.
   func ask(_ request: DecodeRequest, time: Duration) -> Answer {
-    let deadline = ContinuousClock.now + time
     var packet = [UInt8](repeating: 0, count: DecodeRequest.sizeInBytes)
     packet.withUnsafeMutableBytes { request.write(to: $0) }
+    return exchange(packet, time: time)
+  }
+
+  /// Waits for what comes after an event, as ``ask(_:time:)`` does.
+  ///
+  /// - Parameter answer: `nil` where the event wants none.
+  func goOn(_ answer: StreamAnswer?, time: Duration) -> Answer { exchange(answer?.packet, time: time) }
+
+  private func exchange(_ packet: [UInt8]?, time: Duration) -> Answer {
+    let deadline = ContinuousClock.now + time
     // A worker that is gone is noticed when nothing comes back.
-    while send(socket, packet, packet.count, CInt(MSG_NOSIGNAL)) < 0, errno == EINTR {}
-    switch Self.receive(socket, DecodeReply.sizeInBytes, until: deadline) {
+    if let packet { while send(socket, packet, packet.count, CInt(MSG_NOSIGNAL)) < 0, errno == EINTR {} }
+    switch Self.receive(socket, StreamEvent.mostSizeInBytes, until: deadline) {
     case .packet(let packet):
       if let reply = packet.withUnsafeBytes(DecodeReply.init) { return .reply(reply) }
+      if let event = packet.withUnsafeBytes(StreamEvent.init(packet:)) { return .event(event) }
       end()
       return .ended("unreadable reply")
     case .nothing: return .ended(endAndTell())

@@ -20,29 +20,32 @@ enum DecoderLoop {
       exit(3)
     }
     guard input.count > WireProtocol.paddingInBytes, media_prepare() == 0 else { exit(4) }
+    // Names in archives are UTF-8, times in them UTC: neither is to be looked up in a file later.
+    setlocale(LC_CTYPE, "C.UTF-8")
+    setenv("TZ", "UTC0", 1)
+    tzset()
     var report = sandbox_report()
     guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) }
     let hello = WorkerHello(
       isFiltered: true, landlockABI: UInt32(report.landlock_abi), allowedSystemCalls: UInt32(report.system_calls))
-    serve(hello, input: UnsafeRawBufferPointer(input), output: output)
+    serve(hello, ParentLink(input: UnsafeRawBufferPointer(input), output: output))
   }
 
-  private static func serve(
-    _ hello: WorkerHello, input: UnsafeRawBufferPointer, output: UnsafeMutableRawBufferPointer
-  ) -> Never {
-    let packet = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(DecodeReply.sizeInBytes, DecodeRequest.sizeInBytes + 1), alignment: 8)
-    hello.write(to: packet)
-    say(packet, WorkerHello.sizeInBytes)
+  static let protocolBroken: CInt = 6
+
+  private static func serve(_ hello: WorkerHello, _ link: ParentLink) -> Never {
+    var packet = [UInt8](repeating: 0, count: WorkerHello.sizeInBytes)
+    packet.withUnsafeMutableBytes { hello.write(to: $0) }
+    packet.withUnsafeBytes(link.say)
     while true {
-      let count = recv(CInt(SANDBOX_SOCKET), packet.baseAddress, DecodeRequest.sizeInBytes + 1, 0)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { exit(0) }
-      guard let request = DecodeRequest(packet: UnsafeRawBufferPointer(rebasing: packet[..<count])),
-        request.inputSize <= UInt64(input.count - WireProtocol.paddingInBytes)
-      else { exit(6) }
-      decode(request, input, output).write(to: packet)
-      say(packet, DecodeReply.sizeInBytes)
+      let heard = link.hear(most: DecodeRequest.sizeInBytes)
+      guard let request = heard.withUnsafeBytes(DecodeRequest.init),
+        request.isPulled || request.inputSize <= UInt64(link.input.count - WireProtocol.paddingInBytes)
+      else { exit(protocolBroken) }
+      let reply = request.format.isArchive ? ArchiveReader.read(request, link) : decode(request, link.input, link.output)
+      var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
+      packet.withUnsafeMutableBytes { reply.write(to: $0) }
+      packet.withUnsafeBytes(link.say)
     }
   }
 
@@ -68,6 +71,8 @@ enum DecoderLoop {
     case .targa: media_decode_targa(&job, &result)
     case .jpeg2000: media_decode_jpeg2000(&job, &result)
     case .photoshop: media_decode_photoshop(&job, &result)
+    case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660:
+      preconditionFailure("archives are read, not decoded")
     }
     var reply = DecodeReply(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
     reply.isFloat = result.is_float != 0
@@ -80,12 +85,6 @@ enum DecoderLoop {
       String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
     }
     return reply
-  }
-
-  private static func say(_ packet: UnsafeMutableRawBufferPointer, _ count: Int) {
-    while send(CInt(SANDBOX_SOCKET), packet.baseAddress, count, CInt(MSG_NOSIGNAL)) < 0 {
-      guard errno == EINTR else { exit(0) }
-    }
   }
 
   /// Maps a whole inherited file and closes its descriptor.
