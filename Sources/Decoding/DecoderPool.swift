@@ -21,21 +21,30 @@ public final class DecoderPool: Sendable {
   /// What the first worker did to lock itself in. All are the same program under the same limits.
   public let sandbox: SandboxReport
 
-  /// Makes a pool and starts its first worker; the others start when they are first needed.
+  /// Makes a pool, tests its sandbox and starts its first worker; the others start when they are first needed.
   ///
   /// - Parameters:
   ///   - size: Workers at most, from 1: as many threads can hold a lease at a time, further ones wait.
   ///   - limits: What one picture may cost.
   ///   - decoder: The program; `nil` looks at `$MUHAFIZ_DECODER`, then for `muhafiz-decoder` beside the running
   ///     program, then in `../libexec/muhafiz` from there.
-  /// - Throws: ``DecodingError``: the program is missing, does not start or cannot lock itself in.
-  public init(size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil) throws(DecodingError) {
+  ///   - sandbox: ``SandboxPolicy/required`` unless somebody said otherwise aloud.
+  /// - Throws: ``DecodingError``: the program is missing, does not start, cannot lock itself in, or found a way out.
+  public init(
+    size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil, sandbox policy: SandboxPolicy = .required
+  ) throws(DecodingError) {
     precondition(size >= 1, "a pool has at least one worker")
     try limits.check()
     let program = if let decoder { decoder } else { try DecoderProgram.find() }
+    let mode: WorkerMode = policy == .required ? .locked : .unlocked
     var slots: [DecoderSlot] = []
-    for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, limits: limits)) }
-    sandbox = SandboxReport(hello: try slots[size - 1].runningWorker().hello, limits: limits)
+    for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, mode: mode, limits: limits)) }
+    let first = slots[size - 1]
+    // The first worker gets ready meanwhile.
+    let starting = try first.start()
+    let escapes = policy == .required ? try SandboxTest.run(program, limits) : nil
+    sandbox = SandboxReport(hello: try starting.hello(mode), escapes: escapes, limits: limits)
+    first.worker = starting
     pictures = DecoderBank(Array(slots[..<size]))
     archives = DecoderBank(Array(slots[size...]))
   }
@@ -75,23 +84,5 @@ private final class DecoderBank: Sendable {
     let result = try body(&lease)
     try slot.reset()
     return result
-  }
-}
-
-/// How far a worker is locked in.
-public struct SandboxReport: Sendable, Equatable {
-  /// Landlock's ABI version; 0 where the kernel has none: the filter alone then keeps files and network away.
-  public let landlockABI: Int
-
-  /// System calls that the seccomp filter allows; any other kills the worker. A worker without a filter never serves.
-  public let allowedSystemCalls: Int
-
-  /// Address space of a worker.
-  public let memoryInBytes: Int
-
-  init(hello: WorkerHello, limits: DecodingLimits) {
-    landlockABI = Int(hello.landlockABI)
-    allowedSystemCalls = Int(hello.allowedSystemCalls)
-    memoryInBytes = limits.workerMemoryInBytes
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Hashing
+import Synchronization
 import SystemPackage
 
 /// One place in the pool: memory that lives as long as the pool, and a worker that is replaced when it ends.
@@ -8,14 +9,18 @@ import SystemPackage
 final class DecoderSlot: @unchecked Sendable {
   let limits: DecodingLimits
   private let decoder: FilePath
+  private let mode: WorkerMode
   let input: SharedMemory
   let output: SharedMemory
   var worker: WorkerProcess?
+  /// Stands ready, so that the next content does not wait for a process to start.
+  private var spare: WorkerProcess?
   private var decodedSinceStart = 0
   private var appendedInBytes = 0
 
-  init(decoder: FilePath, limits: DecodingLimits) throws(DecodingError) {
+  init(decoder: FilePath, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
     self.decoder = decoder
+    self.mode = mode
     self.limits = limits
     input = try SharedMemory(sizeInBytes: limits.inputInBytes + WireProtocol.paddingInBytes)
     output = try SharedMemory(sizeInBytes: limits.outputInBytes)
@@ -32,14 +37,33 @@ final class DecoderSlot: @unchecked Sendable {
     try output.release()
   }
 
+  /// The worker that is in use, ready to be asked; a new one where there is none.
   @discardableResult
   func runningWorker() throws(DecodingError) -> WorkerProcess {
     if let worker { return worker }
-    let started = try WorkerProcess(
-      decoder: decoder, input: input, output: output, memoryInBytes: limits.workerMemoryInBytes)
+    let started = if let spare = readySpare() { spare } else { try start() }
+    _ = try started.hello(mode)
     worker = started
     decodedSinceStart = 0
     return started
+  }
+
+  /// Takes the spare, unless it has died while it stood by: then a new one says why, if it does not start either.
+  private func readySpare() -> WorkerProcess? {
+    guard let spare else { return nil }
+    self.spare = nil
+    do {
+      _ = try spare.hello(mode)
+      return spare
+    } catch {
+      return nil
+    }
+  }
+
+  /// Starts a process, which then gets ready by itself.
+  func start() throws(DecodingError) -> WorkerProcess {
+    try WorkerProcess(
+      decoder: decoder, input: input, output: output, memoryInBytes: limits.workerMemoryInBytes, mode: mode)
   }
 
   func decode<R>(
@@ -64,6 +88,15 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   private func ask(_ request: DecodeRequest) throws(DecodingError) -> Result<DecodeReply, Unhashable> {
+    let answer = try askOnce(request)
+    guard case .failure(let first) = answer, first.code == .crashed || first.code == .timedOut else { return answer }
+    // Its neighbours may have been to blame, for memory or for time: once more, while nothing else is tried again.
+    return try Self.oneAtATime.withLock { _ throws(DecodingError) in try askOnce(request) }
+  }
+
+  private static let oneAtATime = Mutex(())
+
+  private func askOnce(_ request: DecodeRequest) throws(DecodingError) -> Result<DecodeReply, Unhashable> {
     let answer = try freshWorker().ask(request, time: limits.time)
     guard case .reply(let reply) = answer else { return .failure(lose(answer, after: limits.time)) }
     if reply.status == .decoded && !isPlausible(reply) {
@@ -81,6 +114,7 @@ final class DecoderSlot: @unchecked Sendable {
   func freshWorker() throws(DecodingError) -> WorkerProcess {
     if decodedSinceStart == limits.picturesPerWorker { worker = nil }
     let worker = try runningWorker()
+    if spare == nil { spare = try start() }
     decodedSinceStart += 1
     return worker
   }

@@ -12,7 +12,7 @@
 /// ```
 /// hello    OFFSET  SIZE  MEANING
 ///               0     4  "mfzH"
-///               4     4  1: the seccomp filter is in force
+///               4     4  1 the seccomp filter is in force, 2 the network namespace is the worker's own
 ///               8     4  Landlock ABI, 0: there is none
 ///              12     4  system calls that the filter allows
 ///
@@ -43,31 +43,81 @@ package enum WireProtocol {
   package static let paddingInBytes = 64
 }
 
+/// What a process is started for; its third argument.
+package enum WorkerMode: String, Sendable {
+  /// To decode, locked in.
+  case locked
+  /// To decode with nothing to hold it, because somebody said so aloud.
+  case unlocked
+  /// To try every way out, in children that are locked in as a worker is; it then says an ``EscapeReport`` and ends.
+  case escapes
+}
+
+/// What came of the ways out that were tried, a bit for each.
+package struct EscapeReport: Equatable, Sendable {
+  package static let sizeInBytes = 16
+  static let mark: UInt32 = 0x547a_666d  // "mfzT"
+
+  /// Worked without a sandbox.
+  package var possible: UInt32
+  /// Were stopped in the sandbox.
+  package var refused: UInt32
+  package var count: UInt32
+
+  package init(possible: UInt32, refused: UInt32, count: UInt32) {
+    self.possible = possible
+    self.refused = refused
+    self.count = count
+  }
+
+  init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
+    possible = packet.integer(at: 4)
+    refused = packet.integer(at: 8)
+    count = packet.integer(at: 12)
+  }
+
+  package var packet: [UInt8] {
+    var packet = [UInt8](repeating: 0, count: Self.sizeInBytes)
+    packet.withUnsafeMutableBytes { bytes in
+      bytes.put(Self.mark, at: 0)
+      bytes.put(possible, at: 4)
+      bytes.put(refused, at: 8)
+      bytes.put(count, at: 12)
+    }
+    return packet
+  }
+}
+
 /// What a worker says first, locked in.
 package struct WorkerHello: Equatable, Sendable {
   package static let sizeInBytes = 16
   static let mark: UInt32 = 0x487a_666d  // "mfzH"
 
   package var isFiltered: Bool
+  package var hasOwnNetwork: Bool
   package var landlockABI: UInt32
   package var allowedSystemCalls: UInt32
 
-  package init(isFiltered: Bool, landlockABI: UInt32, allowedSystemCalls: UInt32) {
+  package init(isFiltered: Bool, hasOwnNetwork: Bool, landlockABI: UInt32, allowedSystemCalls: UInt32) {
     self.isFiltered = isFiltered
+    self.hasOwnNetwork = hasOwnNetwork
     self.landlockABI = landlockABI
     self.allowedSystemCalls = allowedSystemCalls
   }
 
   package init?(packet: UnsafeRawBufferPointer) {
     guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
-    isFiltered = packet.integer(at: 4) as UInt32 == 1
+    let flags: UInt32 = packet.integer(at: 4)
+    isFiltered = flags & 1 != 0
+    hasOwnNetwork = flags & 2 != 0
     landlockABI = packet.integer(at: 8)
     allowedSystemCalls = packet.integer(at: 12)
   }
 
   package func write(to packet: UnsafeMutableRawBufferPointer) {
     packet.put(Self.mark, at: 0)
-    packet.put(UInt32(isFiltered ? 1 : 0), at: 4)
+    packet.put(UInt32((isFiltered ? 1 : 0) | (hasOwnNetwork ? 2 : 0)), at: 4)
     packet.put(landlockABI, at: 8)
     packet.put(allowedSystemCalls, at: 12)
   }

@@ -8,14 +8,15 @@ enum DecoderLoop {
   /// Exit statuses, which the parent shows: 2 not started by a pool, 3 no memory, 4 a codec is missing,
   /// 5 not sandboxed, 6 the parent broke the protocol.
   static func run() -> Never {
-    guard CommandLine.arguments.count == 3, let memory = UInt64(CommandLine.arguments[1]),
-      let parent = pid_t(CommandLine.arguments[2])
+    guard CommandLine.arguments.count == 4, let memory = UInt64(CommandLine.arguments[1]),
+      let parent = pid_t(CommandLine.arguments[2]), let mode = WorkerMode(rawValue: CommandLine.arguments[3])
     else {
       let message = "muhafiz-decoder: error: started by muhafiz, not by hand\n"
       _ = write(STDERR_FILENO, message, message.utf8.count)
       exit(2)
     }
     guard sandbox_follow(parent) == 0 else { exit(2) }
+    if mode == .escapes { tryEscapes(memory) }
     guard let input = map(SANDBOX_INPUT, PROT_READ), let output = map(SANDBOX_OUTPUT, PROT_READ | PROT_WRITE) else {
       exit(3)
     }
@@ -25,13 +26,22 @@ enum DecoderLoop {
     setenv("TZ", "UTC0", 1)
     tzset()
     var report = sandbox_report()
-    guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) }
+    if mode == .locked { guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) } }
     let hello = WorkerHello(
-      isFiltered: true, landlockABI: UInt32(report.landlock_abi), allowedSystemCalls: UInt32(report.system_calls))
+      isFiltered: report.seccomp == 1, hasOwnNetwork: report.own_network == 1, landlockABI: UInt32(report.landlock_abi),
+      allowedSystemCalls: UInt32(report.system_calls))
     serve(hello, ParentLink(input: UnsafeRawBufferPointer(input), output: output))
   }
 
   static let protocolBroken: CInt = 6
+
+  private static func tryEscapes(_ memory: UInt64) -> Never {
+    var report = EscapeReport(possible: 0, refused: 0, count: UInt32(SANDBOX_ESCAPES))
+    sandbox_try_escapes(memory, &report.possible, &report.refused)
+    let packet = report.packet
+    _ = send(CInt(SANDBOX_SOCKET), packet, packet.count, CInt(MSG_NOSIGNAL))
+    exit(0)
+  }
 
   private static func serve(_ hello: WorkerHello, _ link: ParentLink) -> Never {
     var packet = [UInt8](repeating: 0, count: WorkerHello.sizeInBytes)

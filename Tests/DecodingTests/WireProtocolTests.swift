@@ -23,9 +23,9 @@ struct WireProtocolTests {
   }
 
   @Test func helloKeepsItsLayout() {
-    let hello = WorkerHello(isFiltered: true, landlockABI: 7, allowedSystemCalls: 22)
+    let hello = WorkerHello(isFiltered: true, hasOwnNetwork: true, landlockABI: 7, allowedSystemCalls: 22)
     let bytes = packet(WorkerHello.sizeInBytes, hello.write)
-    #expect(bytes == Array("mfzH".utf8) + [1, 0, 0, 0, 7, 0, 0, 0, 22, 0, 0, 0])
+    #expect(bytes == Array("mfzH".utf8) + [3, 0, 0, 0, 7, 0, 0, 0, 22, 0, 0, 0])
     #expect(bytes.withUnsafeBytes(WorkerHello.init) == hello)
   }
 

@@ -34,7 +34,7 @@ struct HashCommand: ParsableCommand {
     let options = ScanOptions(
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
       workers: try workers(jobs))
-    let decoders = options.needsDecoders ? try DecoderPool(size: options.workers, limits: limits.decodingLimits()) : nil
+    let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let writer = try ResultWriter(nil)
     let format = format
     let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)

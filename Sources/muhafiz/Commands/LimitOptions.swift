@@ -13,8 +13,16 @@ struct LimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
   var limitArchiveSeconds: Double?
 
+  @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox = false
+
+  /// Decoders under these limits.
+  func decoderPool(size: Int) throws -> DecoderPool {
+    if unsafeNoSandbox { complain("warning: decoders run WITHOUT A SANDBOX, as --unsafe-no-sandbox asks") }
+    return try DecoderPool(size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required)
+  }
+
   /// The defaults, with what was asked for in their place.
-  func decodingLimits() throws -> DecodingLimits {
+  private func decodingLimits() throws -> DecodingLimits {
     var limits = DecodingLimits()
     func take<Value: Comparable & Numeric>(_ name: String, _ value: Value?, _ set: (Value) -> Void) throws {
       guard let value else { return }

@@ -50,7 +50,7 @@ struct ScanCommand: ParsableCommand {
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
       workers: try workers(jobs))
     let blocklist = try home.catalog.loadBlocklist()
-    let decoders = options.needsDecoders ? try DecoderPool(size: options.workers, limits: limits.decodingLimits()) : nil
+    let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
     let failures = try canaries.run()
     guard failures.isEmpty else {
