@@ -26,7 +26,8 @@ let package = Package(
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
-      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+    .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 
     // The house, from the ground up: every import points to a line above it.
@@ -46,7 +47,7 @@ let package = Package(
         "Hashing", "Matching", "Exchange", "Decoding", "Scanning", "Casework", argumentParser, system,
       ]),
     .executableTarget(
-      name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CSandbox", system]),
+      name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CSandbox", system]),
 
     .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),

@@ -23,7 +23,5 @@ void media_decode_bmp(const media_request *request, media_result *result) {
     if (height >> 31) height = 0 - height;
   }
   if (media_check_size(request, result, width, height)) return;
-  AVFrame *frame = media_decode_packet(AV_CODEC_ID_BMP, bytes, request->count, request, result);
-  if (frame) media_put_frame(frame, request, result);
-  av_frame_free(&frame);
+  media_decode_with(AV_CODEC_ID_BMP, request, result);
 }

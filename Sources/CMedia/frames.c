@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include <libavutil/log.h>
-#include <libavutil/pixfmt.h>
+#include <libavutil/pixdesc.h>
 
 // The last error that a codec logged; the worker has one thread.
 static char complaint[120];
@@ -94,45 +94,116 @@ static void look_up(uint8_t *rgb, const uint8_t *row, uint32_t width, const uint
   }
 }
 
-void media_put_frame(const AVFrame *frame, const media_request *request, media_result *result) {
-  media_plane plane = {0};
-  uint32_t width = (uint32_t)frame->width, height = (uint32_t)frame->height;
-  int is_gray = frame->format == AV_PIX_FMT_GRAY8;
-  uint8_t *rgb = NULL;
-  if (media_plane_open(&plane, request, result, width, height, 1, !is_gray)) return;
-  rgb = malloc((size_t)width * 3);
-  if (!rgb) {
-    media_fail(result, MEDIA_MEMORY, "out of memory");
+// Gray, and YUV, of which only the luma is read.
+static int is_gray(const AVPixFmtDescriptor *format) {
+  return !(format->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL));
+}
+
+// Luma of 16...235, which is spread to 0...255 as a conversion to RGB would.
+static int has_narrow_range(const AVFrame *frame, const AVPixFmtDescriptor *format) {
+  if (format->nb_components < 3 || frame->color_range == AVCOL_RANGE_JPEG) return 0;
+  return strncmp(format->name, "yuvj", 4) != 0;
+}
+
+static void spread(uint8_t *samples, uint32_t count) {
+  static uint8_t wide[256];
+  if (!wide[255]) {
+    for (int i = 0; i < 256; i++) {
+      int value = ((i - 16) * 255 + 109) / 219;
+      wide[i] = (uint8_t)(i <= 16 ? 0 : value > 255 ? 255 : value);
+    }
+  }
+  for (uint32_t i = 0; i < count; i++) samples[i] = wide[samples[i]];
+}
+
+// One component of a row, whatever its place and depth, as 8 bits with `stride` bytes between them.
+static void read_component(
+  uint8_t *into, size_t stride, uint16_t *line, const AVFrame *frame, const AVPixFmtDescriptor *format, int component,
+  uint32_t y
+) {
+  int depth = format->comp[component].depth, width = frame->width;
+  av_read_image_line2(
+    line, (const uint8_t **)frame->data, frame->linesize, format, 0, (int)y, component, width, 0, sizeof *line);
+  for (int x = 0; x < width; x++, into += stride) {
+    *into = (uint8_t)(depth > 8 ? line[x] >> (depth - 8) : depth == 8 ? line[x] : line[x] * 255 / ((1 << depth) - 1));
+  }
+}
+
+// The formats that are met often have a way of their own; `line` and `rgb` are room for a row.
+static void put_row(
+  void *samples, const AVFrame *frame, const AVPixFmtDescriptor *format, uint32_t y, uint16_t *line, uint8_t *rgb
+) {
+  uint32_t width = (uint32_t)frame->width;
+  const uint8_t *row = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
+  const AVComponentDescriptor *first = &format->comp[0];
+  switch (frame->format) {
+  case AV_PIX_FMT_RGB24: media_luma(samples, row, width, 3, 0, 1, 2); return;
+  case AV_PIX_FMT_BGR24: media_luma(samples, row, width, 3, 2, 1, 0); return;
+  case AV_PIX_FMT_BGR0:
+  case AV_PIX_FMT_BGRA: media_luma(samples, row, width, 4, 2, 1, 0); return;
+  case AV_PIX_FMT_RGB0:
+  case AV_PIX_FMT_RGBA: media_luma(samples, row, width, 4, 0, 1, 2); return;
+  case AV_PIX_FMT_0BGR:
+  case AV_PIX_FMT_ABGR: media_luma(samples, row, width, 4, 3, 2, 1); return;
+  case AV_PIX_FMT_0RGB:
+  case AV_PIX_FMT_ARGB: media_luma(samples, row, width, 4, 1, 2, 3); return;
+  case AV_PIX_FMT_PAL8:
+    look_up(rgb, row, width, frame->data[1]);
+    media_luma(samples, rgb, width, 3, 0, 1, 2);
+    return;
+  case AV_PIX_FMT_RGB565LE:
+  case AV_PIX_FMT_RGB555LE:
+  case AV_PIX_FMT_RGB444LE:
+    widen(rgb, row, width, frame->format);
+    media_luma(samples, rgb, width, 3, 0, 1, 2);
+    return;
+  default: break;
+  }
+  if (!is_gray(format)) {
+    for (int component = 0; component < 3; component++) {
+      read_component(rgb + component, 3, line, frame, format, component, y);
+    }
+    media_luma(samples, rgb, width, 3, 0, 1, 2);
     return;
   }
-  for (uint32_t y = 0; y < height && result->status == MEDIA_DECODED; y++) {
-    const uint8_t *row = frame->data[0] + (ptrdiff_t)y * frame->linesize[0];
-    void *samples = media_plane_row(&plane);
-    switch (frame->format) {
-    case AV_PIX_FMT_GRAY8: memcpy(samples, row, width); break;
-    case AV_PIX_FMT_BGR24: media_luma(samples, row, width, 3, 2, 1, 0); break;
-    case AV_PIX_FMT_BGR0:
-    case AV_PIX_FMT_BGRA: media_luma(samples, row, width, 4, 2, 1, 0); break;
-    case AV_PIX_FMT_RGB0:
-    case AV_PIX_FMT_RGBA: media_luma(samples, row, width, 4, 0, 1, 2); break;
-    case AV_PIX_FMT_0BGR:
-    case AV_PIX_FMT_ABGR: media_luma(samples, row, width, 4, 3, 2, 1); break;
-    case AV_PIX_FMT_0RGB:
-    case AV_PIX_FMT_ARGB: media_luma(samples, row, width, 4, 1, 2, 3); break;
-    case AV_PIX_FMT_PAL8:
-      look_up(rgb, row, width, frame->data[1]);
-      media_luma(samples, rgb, width, 3, 0, 1, 2);
-      break;
-    case AV_PIX_FMT_RGB565LE:
-    case AV_PIX_FMT_RGB555LE:
-    case AV_PIX_FMT_RGB444LE:
-      widen(rgb, row, width, frame->format);
-      media_luma(samples, rgb, width, 3, 0, 1, 2);
-      break;
-    default: media_fail(result, MEDIA_UNSUPPORTED, "pixel format %d", frame->format); break;
+  if (first->depth == 8 && first->step == 1 && first->shift == 0 && first->offset == 0) {
+    memcpy(samples, frame->data[first->plane] + (ptrdiff_t)y * frame->linesize[first->plane], width);
+  } else {
+    read_component(samples, 1, line, frame, format, 0, y);
+    if (frame->format == AV_PIX_FMT_MONOWHITE) {
+      for (uint32_t x = 0; x < width; x++) ((uint8_t *)samples)[x] = (uint8_t)(255 - ((uint8_t *)samples)[x]);
     }
-    media_plane_row_done(&plane);
+  }
+  if (has_narrow_range(frame, format)) spread(samples, width);
+}
+
+void media_put_frame(const AVFrame *frame, const media_request *request, media_result *result) {
+  const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
+  if (!format || format->flags & (AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER)
+    || (!is_gray(format) && format->nb_components < 3 && frame->format != AV_PIX_FMT_PAL8)) {
+    media_fail(result, MEDIA_UNSUPPORTED, "pixel format %s", format ? format->name : "unknown");
+    return;
+  }
+  media_plane plane = {0};
+  uint32_t width = (uint32_t)frame->width, height = (uint32_t)frame->height;
+  if (media_plane_open(&plane, request, result, width, height, 1, !is_gray(format))) return;
+  uint8_t *rgb = malloc((size_t)width * 3);
+  uint16_t *line = malloc((size_t)width * sizeof *line);
+  if (rgb && line) {
+    for (uint32_t y = 0; y < height; y++) {
+      put_row(media_plane_row(&plane), frame, format, y, line, rgb);
+      media_plane_row_done(&plane);
+    }
+  } else {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
   }
   media_plane_close(&plane);
   free(rgb);
+  free(line);
+}
+
+void media_decode_with(enum AVCodecID codec, const media_request *request, media_result *result) {
+  AVFrame *frame = media_decode_packet(codec, request->bytes, request->count, request, result);
+  if (frame) media_put_frame(frame, request, result);
+  av_frame_free(&frame);
 }

@@ -12,7 +12,10 @@
 AVFrame *media_decode_packet(
   enum AVCodecID codec, const uint8_t *bytes, size_t count, const media_request *request, media_result *result);
 
-/// Writes a frame of any format that the GIF and BMP decoders deliver as luma; fills `result`.
+/// Writes a frame as luma; fills `result`. Gray pictures and YUV become bytes, all others float.
 void media_put_frame(const AVFrame *frame, const media_request *request, media_result *result);
+
+/// Decodes a file that is one packet of one codec.
+void media_decode_with(enum AVCodecID codec, const media_request *request, media_result *result);
 
 #endif

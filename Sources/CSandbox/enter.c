@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -21,8 +22,12 @@ static int set_limit(__rlimit_resource_t resource, rlim_t value) {
   return setrlimit(resource, &limit);
 }
 
-// No limit of processor time: a worker lives for many pictures, and the parent watches the clock for each.
+// Far more than all contents of a worker's life take: the parent watches the clock for each of them, and this is for the
+// worker whose parent is stopped.
+#define MOST_PROCESSOR_SECONDS 3600
+
 static int set_limits(uint64_t memory) {
+  if (set_limit(RLIMIT_CPU, MOST_PROCESSOR_SECONDS)) return -1;
   if (set_limit(RLIMIT_CORE, 0) || set_limit(RLIMIT_FSIZE, 0) || set_limit(RLIMIT_NPROC, 0)) return -1;
   if (set_limit(RLIMIT_MEMLOCK, 0) || set_limit(RLIMIT_NOFILE, SANDBOX_SOCKET + 1)) return -1;
   return set_limit(RLIMIT_AS, memory);
@@ -61,6 +66,11 @@ static int deny_files_and_network(void) {
   long error = syscall(SYS_landlock_restrict_self, ruleset, 0);
   close(ruleset);
   return error == 0 ? (int)abi : 0;
+}
+
+// A namespace without interfaces, where the kernel lets us: as root, or within a namespace of users.
+static int leave_network(void) {
+  return unshare(CLONE_NEWNET) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
 }
 
 typedef struct {
@@ -115,6 +125,7 @@ static int filter_system_calls(void) {
 
 int sandbox_enter(uint64_t memory, sandbox_report *report) {
   *report = (sandbox_report){0};
+  report->own_network = leave_network();
   if (drop_privileges() != 0) return -1;
   report->landlock_abi = deny_files_and_network();
   if (set_limits(memory) != 0) return -1;

@@ -15,30 +15,38 @@ import SystemPackage
 /// }
 /// ```
 public final class DecoderPool: Sendable {
-  private let free: DispatchSemaphore
-  private let idle: Mutex<[DecoderSlot]>
+  private let pictures: DecoderBank
+  private let archives: DecoderBank
 
   /// What the first worker did to lock itself in. All are the same program under the same limits.
   public let sandbox: SandboxReport
 
-  /// Makes a pool and starts its first worker; the others start when they are first needed.
+  /// Makes a pool, tests its sandbox and starts its first worker; the others start when they are first needed.
   ///
   /// - Parameters:
   ///   - size: Workers at most, from 1: as many threads can hold a lease at a time, further ones wait.
   ///   - limits: What one picture may cost.
   ///   - decoder: The program; `nil` looks at `$MUHAFIZ_DECODER`, then for `muhafiz-decoder` beside the running
   ///     program, then in `../libexec/muhafiz` from there.
-  /// - Throws: ``DecodingError``: the program is missing, does not start or cannot lock itself in.
-  public init(size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil) throws(DecodingError) {
+  ///   - sandbox: ``SandboxPolicy/required`` unless somebody said otherwise aloud.
+  /// - Throws: ``DecodingError``: the program is missing, does not start, cannot lock itself in, or found a way out.
+  public init(
+    size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil, sandbox policy: SandboxPolicy = .required
+  ) throws(DecodingError) {
     precondition(size >= 1, "a pool has at least one worker")
     try limits.check()
     let program = if let decoder { decoder } else { try DecoderProgram.find() }
+    let mode: WorkerMode = policy == .required ? .locked : .unlocked
     var slots: [DecoderSlot] = []
-    for _ in 0..<size { slots.append(try DecoderSlot(decoder: program, limits: limits)) }
-    // The last is lent first.
-    sandbox = SandboxReport(hello: try slots[size - 1].runningWorker().hello, limits: limits)
-    free = DispatchSemaphore(value: size)
-    idle = Mutex(slots)
+    for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, mode: mode, limits: limits)) }
+    let first = slots[size - 1]
+    // The first worker gets ready meanwhile.
+    let starting = try first.start()
+    let escapes = policy == .required ? try SandboxTest.run(program, limits) : nil
+    sandbox = SandboxReport(hello: try starting.hello(mode), escapes: escapes, limits: limits)
+    first.worker = starting
+    pictures = DecoderBank(Array(slots[..<size]))
+    archives = DecoderBank(Array(slots[size...]))
   }
 
   /// Lends a worker for the call; waits while all are lent. Any thread may call; calls must not be nested, since a
@@ -46,7 +54,25 @@ public final class DecoderPool: Sendable {
   ///
   /// - Parameter body: Gets a lease with no bytes appended.
   /// - Throws: ``DecodingError`` when memory cannot be given back; what `body` throws.
-  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
+  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try pictures.lend(body) }
+
+  /// Lends a further worker, for an archive whose members go through the lease that the caller holds already. There are as
+  /// many as of the others, so whoever holds one of those never waits in a ring. They start when they are first needed.
+  public func withArchiveLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try archives.lend(body) }
+}
+
+/// Some of a pool's workers, lent one at a time.
+private final class DecoderBank: Sendable {
+  private let free: DispatchSemaphore
+  private let idle: Mutex<[DecoderSlot]>
+
+  /// - Parameter slots: The last is lent first.
+  init(_ slots: sending [DecoderSlot]) {
+    free = DispatchSemaphore(value: slots.count)
+    idle = Mutex(slots)
+  }
+
+  func lend<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
     free.wait()
     let slot = idle.withLock { $0.removeLast() }
     defer {
@@ -58,23 +84,5 @@ public final class DecoderPool: Sendable {
     let result = try body(&lease)
     try slot.reset()
     return result
-  }
-}
-
-/// How far a worker is locked in.
-public struct SandboxReport: Sendable, Equatable {
-  /// Landlock's ABI version; 0 where the kernel has none: the filter alone then keeps files and network away.
-  public let landlockABI: Int
-
-  /// System calls that the seccomp filter allows; any other kills the worker. A worker without a filter never serves.
-  public let allowedSystemCalls: Int
-
-  /// Address space of a worker.
-  public let memoryInBytes: Int
-
-  init(hello: WorkerHello, limits: DecodingLimits) {
-    landlockABI = Int(hello.landlockABI)
-    allowedSystemCalls = Int(hello.allowedSystemCalls)
-    memoryInBytes = limits.workerMemoryInBytes
   }
 }

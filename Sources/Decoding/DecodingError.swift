@@ -13,6 +13,8 @@ public struct Unhashable: Error, Sendable, Equatable, CustomStringConvertible {
     case limit
     /// The worker died on it.
     case crashed
+    /// The bytes are there and cannot be read without a key.
+    case encrypted
     /// The worker took longer than ``DecodingLimits/time`` and was killed.
     case timedOut
   }
@@ -42,6 +44,8 @@ public struct DecodingError: Error, Sendable, Equatable, CustomStringConvertible
     case workerNotStarted
     /// A worker started and could not lock itself in; it was ended.
     case workerNotSandboxed
+    /// A way out of the sandbox was tried at the start, and it was open.
+    case sandboxLeaks
     /// Shared memory could not be made, mapped or filled.
     case memory
     /// ``DecodingLimits`` contradict each other.

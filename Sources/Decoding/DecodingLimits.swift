@@ -21,6 +21,9 @@ public struct DecodingLimits: Sendable, Equatable {
   /// 0, the default, decodes at full size. Saves memory and hashing; of the decoding itself hardly a fifth.
   public var smallestSideInPixels = 0
 
+  /// What one archive may cost.
+  public var archive = ArchiveLimits()
+
   /// The defaults named at each limit.
   public init() {}
 
@@ -31,7 +34,8 @@ public struct DecodingLimits: Sendable, Equatable {
   func check() throws(DecodingError) {
     let most = 1 << 32  // pixels and bytes; keeps every sum below within Int
     guard (1...most).contains(pixels), (1...most).contains(inputInBytes), smallestSideInPixels >= 0,
-      smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1
+      smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1,
+      archive.depth >= 1, archive.entries >= 1, archive.outputInBytes >= 1, archive.ratio >= 1, archive.time > .zero
     else { throw DecodingError(.limitsDisagree, "a decoding limit is out of range") }
     let needed = inputInBytes + outputInBytes + Self.librariesInBytes
     guard workerMemoryInBytes >= needed else {

@@ -1,13 +1,13 @@
 extension MediaType {
-  /// Bytes from the start of a file that ``sniff(_:)`` looks at, at most; an MPEG transport stream needs them all.
-  public static let sniffedBytes = 512
+  /// Bytes from the start of a file that ``sniff(_:)`` wants to see: an ISO 9660 image says what it is only behind 32 KiB.
+  public static let sniffedBytes = 0x8006
 
   /// Tells a type by the first bytes of a file.
   ///
   /// Signatures of two or three bytes are believed only with further fields in range, so that other data
   /// which happen to begin like that are not taken for a picture.
   ///
-  /// - Parameter head: The start of the file, ``sniffedBytes`` or the whole file; with less, types are missed.
+  /// - Parameter head: The start of the file, ``sniffedBytes`` or more, or the whole file; with less, types are missed.
   /// - Returns: The type, or `nil` where none is recognised: text, an executable, random bytes.
   public static func sniff(_ head: UnsafeRawBufferPointer) -> MediaType? {
     let head = Head(bytes: head)
@@ -37,7 +37,51 @@ extension MediaType {
       return .photoshop
     }
     if isIcon(head) { return .icon }
+    if isPortableMap(head) { return .pnm }
+    if isTarga(head) { return .targa }
     return nil
+  }
+
+  /// "P4" to "P7", and then numbers or the words of PAM; the text forms "P1" to "P3" too look like this.
+  private static func isPortableMap(_ head: Head) -> Bool {
+    guard head.has("P"), let kind = head[1], (0x31...0x37).contains(kind), head.bytes.count >= 7 else { return false }
+    if kind == 0x37 { return head.has("P7\nWIDTH ") || head.has("P7\n#") }
+    var (at, digits, numbers) = (2, 0, 0)
+    // Width and height, and for gray and colour a greatest value, each behind white space or comments.
+    while numbers < (kind == 0x31 || kind == 0x34 ? 2 : 3) {
+      guard let byte = head[at] else { return false }
+      switch byte {
+      case 0x30...0x39: digits += 1
+      case 0x09, 0x0a, 0x0d, 0x20:
+        if digits > 0 { numbers += 1 }
+        digits = 0
+      case 0x23:
+        guard digits == 0, let end = head.bytes[at...].firstIndex(of: 0x0a) else { return false }
+        at = end
+      default: return false
+      }
+      at += 1
+    }
+    return true
+  }
+
+  /// Targa has no signature in front: true colour or gray without a colour map, whose fields then are zeros, or a map of
+  /// 24 or 32 bits a colour; a depth that goes with the kind; and a picture of some size near the origin.
+  private static func isTarga(_ head: Head) -> Bool {
+    guard let hasMap = head[1], let kind = head[2], let width = head.number(at: 12, bytes: 2),
+      let height = head.number(at: 14, bytes: 2), let depth = head[16], let flags = head[17], width > 0, height > 0,
+      let left = head.number(at: 8, bytes: 2), let bottom = head.number(at: 10, bytes: 2), left <= width, bottom <= height,
+      flags & 0xc0 == 0
+    else { return false }
+    switch (hasMap, kind) {
+    case (0, 2), (0, 10): return head.has([0, 0, 0, 0, 0], at: 3) && [15, 16, 24, 32].contains(depth)
+    case (0, 3), (0, 11): return head.has([0, 0, 0, 0, 0], at: 3) && [8, 16].contains(depth)
+    case (1, 1), (1, 9):
+      guard let first = head.number(at: 3, bytes: 2), let colours = head.number(at: 5, bytes: 2), let size = head[7]
+      else { return false }
+      return first <= 256 && (1...256).contains(colours) && (size == 24 || size == 32) && depth == 8
+    default: return false
+    }
   }
 
   /// "BM", reserved fields of zero, a picture header of a size that exists, one plane, a depth that exists, and pixels
@@ -137,7 +181,23 @@ extension MediaType {
     if head.has([0x28, 0xb5, 0x2f, 0xfd]) { return .zstandard }
     if head.has([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]) { return .sevenZip }
     if head.has("Rar!\u{1a}\u{7}") { return .rar }
+    if head.has("MSCF"), head.number(at: 4, bytes: 4) == 0 { return .cabinet }
+    if isTapeArchive(head) { return .tar }
+    if head.has("CD001", at: 0x8001) { return .iso9660 }
     return nil
+  }
+
+  /// A header block whose bytes add up to the sum written in it: that many zeros and digits in the right places are no
+  /// accident. Both sums count the field of the sum itself as spaces. Source: POSIX ustar; also holds before it.
+  private static func isTapeArchive(_ head: Head) -> Bool {
+    guard head.bytes.count >= 512, head[0] != 0 else { return false }
+    let field = head.bytes[148..<156]
+    let digits = field.drop { $0 == 0x20 }.prefix { (0x30...0x37).contains($0) }
+    guard (1...7).contains(digits.count), let written = Int(String(decoding: digits, as: UTF8.self), radix: 8) else {
+      return false
+    }
+    let spaces = 8 * 0x20 - field.reduce(0) { $0 + Int($1) }
+    return head.bytes[..<512].reduce(0) { $0 + Int($1) } + spaces == written
   }
 }
 

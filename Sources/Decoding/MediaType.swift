@@ -12,6 +12,8 @@ public enum MediaType: String, Sendable, CaseIterable {
   case jpeg2000 = "image/jp2"
   case photoshop = "image/vnd.adobe.photoshop"
   case icon = "image/vnd.microsoft.icon"
+  case pnm = "image/x-portable-anymap"
+  case targa = "image/x-tga"
 
   case mp4 = "video/mp4"
   case quickTime = "video/quicktime"
@@ -33,6 +35,9 @@ public enum MediaType: String, Sendable, CaseIterable {
   case zstandard = "application/zstd"
   case sevenZip = "application/x-7z-compressed"
   case rar = "application/vnd.rar"
+  case tar = "application/x-tar"
+  case cabinet = "application/vnd.ms-cab-compressed"
+  case iso9660 = "application/x-iso9660-image"
 
   /// Whether it is a still picture, or an animation of pictures.
   public var isPicture: Bool { rawValue.hasPrefix("image/") }
@@ -40,16 +45,37 @@ public enum MediaType: String, Sendable, CaseIterable {
   /// Whether it is a container of moving pictures; Ogg may hold sound alone.
   public var isVideo: Bool { rawValue.hasPrefix("video/") || self == .ogg }
 
-  /// Whether ``DecoderPool`` makes a plane of it.
-  public var isDecodable: Bool { format != nil }
+  /// Whether it holds members, which are contents of their own; a compressed file has one.
+  public var isArchive: Bool { format?.isArchive == true }
 
-  var format: DecodeRequest.Format? {
+  /// Whether ``DecoderPool`` makes a plane of it.
+  public var isDecodable: Bool { format != nil && !isArchive }
+
+  package var format: DecodeRequest.Format? {
     switch self {
     case .jpeg: .jpeg
     case .png: .png
     case .webp: .webp
     case .gif: .gif
     case .bmp: .bmp
+    case .tiff: .tiff
+    case .heic, .avif: .heif
+    case .jxl: .jxl
+    case .icon: .icon
+    case .pnm: .pnm
+    case .targa: .targa
+    case .jpeg2000: .jpeg2000
+    case .photoshop: .photoshop
+    case .zip: .zip
+    case .tar: .tar
+    case .gzip: .gzip
+    case .bzip2: .bzip2
+    case .xz: .xz
+    case .zstandard: .zstandard
+    case .sevenZip: .sevenZip
+    case .rar: .rar
+    case .cabinet: .cabinet
+    case .iso9660: .iso9660
     default: nil
     }
   }

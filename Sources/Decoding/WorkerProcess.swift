@@ -2,33 +2,38 @@ import CSandbox
 import Glibc
 import SystemPackage
 
-/// One running `muhafiz-decoder`, from its hello to its end.
+/// One running `muhafiz-decoder`, from its start to its end.
 final class WorkerProcess {
   /// How an exchange ended.
   enum Answer {
     case reply(DecodeReply)
+    /// It is at work still and waits for an answer.
+    case event(StreamEvent)
     /// It ended by itself: in words, "signal 11" or "exit status 3".
     case ended(String)
     case timedOut
   }
 
   let process: pid_t
-  let hello: WorkerHello
+  private let program: FilePath
   private let socket: CInt
   private var isOver = false
+  private var heardHello: WorkerHello?
 
   /// Time to start, load the libraries and lock in; milliseconds on an idle machine.
   private static let helloTime: Duration = .seconds(20)
 
-  /// Starts a worker and waits for its hello.
-  init(decoder: FilePath, input: SharedMemory, output: SharedMemory, memoryInBytes: Int) throws(DecodingError) {
+  /// Starts a process and does not wait for it.
+  init(
+    decoder: FilePath, input: SharedMemory, output: SharedMemory, memoryInBytes: Int, mode: WorkerMode
+  ) throws(DecodingError) {
     var pair: [CInt] = [-1, -1]
     guard sandbox_make_sockets(&pair) == 0 else {
       throw DecodingError(.workerNotStarted, "cannot make sockets: \(describe(errno))")
     }
     var process: pid_t = 0
     var arguments: [UnsafeMutablePointer<CChar>?] =
-      ["muhafiz-decoder", String(memoryInBytes), String(getpid())].map { (word: String) in strdup(word) } + [nil]
+      ["muhafiz-decoder", String(memoryInBytes), String(getpid()), mode.rawValue].map { (word: String) in strdup(word) } + [nil]
     let error = sandbox_spawn(
       decoder.string, &arguments, pair[1], input.descriptor, output.descriptor, &process)
     for argument in arguments { free(argument) }
@@ -37,34 +42,62 @@ final class WorkerProcess {
       close(pair[0])
       throw DecodingError(.workerNotStarted, "cannot start \(decoder): \(describe(error))")
     }
+    self.process = process
+    program = decoder
+    socket = pair[0]
+  }
 
-    let heard = Self.receive(pair[0], WorkerHello.sizeInBytes, until: .now + Self.helloTime)
+  /// What the worker says of itself once it is ready; waits for that.
+  ///
+  /// - Parameter mode: The one that it was started in.
+  func hello(_ mode: WorkerMode) throws(DecodingError) -> WorkerHello {
+    if let heardHello { return heardHello }
+    let heard = Self.receive(socket, WorkerHello.sizeInBytes, until: .now + Self.helloTime)
     var hello: WorkerHello?
     if case .packet(let packet) = heard { hello = packet.withUnsafeBytes(WorkerHello.init) }
-    guard let hello, hello.isFiltered else {
-      close(pair[0])
-      kill(process, SIGKILL)
-      let end = Self.reap(process)
-      if hello != nil { throw DecodingError(.workerNotSandboxed, "\(decoder) could not install its seccomp filter") }
-      throw DecodingError(.workerNotStarted, "\(decoder) said nothing of use: \(end)")
+    guard let hello else {
+      throw DecodingError(.workerNotStarted, "\(program) said nothing of use: \(killAndTell())")
     }
-    self.process = process
-    self.hello = hello
-    socket = pair[0]
+    guard hello.isFiltered || mode == .unlocked else {
+      end()
+      throw DecodingError(.workerNotSandboxed, "\(program) could not install its seccomp filter")
+    }
+    heardHello = hello
+    return hello
+  }
+
+  /// What came of the ways out; waits for that, and for the process's end.
+  func escapeReport() throws(DecodingError) -> EscapeReport {
+    let heard = Self.receive(socket, EscapeReport.sizeInBytes, until: .now + Self.helloTime)
+    if case .packet(let packet) = heard, let report = packet.withUnsafeBytes(EscapeReport.init) {
+      end()
+      return report
+    }
+    throw DecodingError(.workerNotStarted, "\(program) did not test its sandbox: \(killAndTell())")
   }
 
   deinit { end() }
 
-  /// Sends a request and waits for the reply, at most `time`. After any other answer the process is gone.
+  /// Sends a request and waits for what comes of it, at most `time`. After an end or a time-out the process is gone.
   func ask(_ request: DecodeRequest, time: Duration) -> Answer {
-    let deadline = ContinuousClock.now + time
     var packet = [UInt8](repeating: 0, count: DecodeRequest.sizeInBytes)
     packet.withUnsafeMutableBytes { request.write(to: $0) }
+    return exchange(packet, time: time)
+  }
+
+  /// Waits for what comes after an event, as ``ask(_:time:)`` does.
+  ///
+  /// - Parameter answer: `nil` where the event wants none.
+  func goOn(_ answer: StreamAnswer?, time: Duration) -> Answer { exchange(answer?.packet, time: time) }
+
+  private func exchange(_ packet: [UInt8]?, time: Duration) -> Answer {
+    let deadline = ContinuousClock.now + time
     // A worker that is gone is noticed when nothing comes back.
-    while send(socket, packet, packet.count, CInt(MSG_NOSIGNAL)) < 0, errno == EINTR {}
-    switch Self.receive(socket, DecodeReply.sizeInBytes, until: deadline) {
+    if let packet { while send(socket, packet, packet.count, CInt(MSG_NOSIGNAL)) < 0, errno == EINTR {} }
+    switch Self.receive(socket, StreamEvent.mostSizeInBytes, until: deadline) {
     case .packet(let packet):
       if let reply = packet.withUnsafeBytes(DecodeReply.init) { return .reply(reply) }
+      if let event = packet.withUnsafeBytes(StreamEvent.init(packet:)) { return .event(event) }
       end()
       return .ended("unreadable reply")
     case .nothing: return .ended(endAndTell())
@@ -76,9 +109,12 @@ final class WorkerProcess {
 
   /// Kills and reaps.
   func end() {
-    if isOver { return }
+    if !isOver { _ = killAndTell() }
+  }
+
+  private func killAndTell() -> String {
     kill(process, SIGKILL)
-    _ = endAndTell()
+    return endAndTell()
   }
 
   /// Reaps a process that hung up, and says how it ended.

@@ -40,6 +40,7 @@ public struct Canaries {
     try listed.prefix(listed.count / 2).write(to: tree.appending(path: "broken.jpg"))
     try listed.write(to: tree.appending(path: "listed.jpg"))
     try Self.picture(CanaryPictures.lookalike).write(to: tree.appending(path: "lookalike.jpg"))
+    try Self.picture(CanaryPictures.archive).write(to: tree.appending(path: "archive.zip"))
     try Data(Self.text).write(to: tree.appending(path: "text"))
     try Data(Self.text + Self.text).write(to: tree.appending(path: "unlisted"))
 
@@ -47,7 +48,7 @@ public struct Canaries {
     let asked = Blocklist(blocklist.members + [Blocklist.Member(list: canaryList)])
     var items: [String: ScannedItem] = [:]
     let scanner = ContentScanner(blocklist: asked, options: options, decoders: decoders)
-    let summary = try scanner.scan([FilePath(tree.path)]) { items[$0.path.lastComponent?.string ?? ""] = $0 }
+    let summary = try scanner.scan([FilePath(tree.path)]) { items[$0.member ?? $0.path.lastComponent?.string ?? ""] = $0 }
     return try failures(items, summary) + probeLists()
   }
 
@@ -73,10 +74,14 @@ public struct Canaries {
     var failures: [String] = []
     func expect(_ condition: Bool, _ what: String) { if !condition { failures.append(what) } }
     func matches(_ name: String) -> [Match] { items[name]?.matches.filter { $0.list.name == Self.list } ?? [] }
-    expect(summary.counts.found == 5 && summary.counts.hashed == 5, "not all canary files were hashed")
+    let expected = options.archives ? 7 : 6
+    expect(summary.counts.found == expected && summary.counts.hashed == expected, "not all canary files were hashed")
     expect(matches("text").map(\.grade) == [.exact], "the listed text was not found")
     expect(matches("listed.jpg").contains { $0.grade == .exact }, "the listed picture was not found")
     expect(matches("unlisted").isEmpty, "an unlisted text was found")
+    if options.archives {
+      expect(matches("canary.txt").map(\.grade) == [.exact], "the listed text in an archive was not found")
+    }
     if options.perceptual {
       expect(matches("listed.jpg").contains { $0.grade == .near && $0.distanceInBits <= 10 }, "the listed picture's perceptual hash is wrong")
       expect(matches("lookalike.jpg").map(\.grade) == [.near], "the lookalike of the listed picture was not found")

@@ -79,4 +79,10 @@ enum CanaryPictures {
     iCj1Y5/SnITId8jEk9zSTSiMZU4I6EVm3muXyxmNLuQDGOCM/n1rnZt9zKzuzOzHJZjkmrtjpZkYErUcVvx0qO5gIU8VgX0RyeKp\
     Rwkv0rotKgORxXW2S7EFTXFzsXrWFeXxJPNU0uCzda1bR+lXzdBF61lXupDkbqyWuTK/WtPTrXzGBIrr9NsVVQSK/9k=
     """
+
+  /// The listed text, stored in a zip archive under the name `canary.txt`.
+  static let archive = """
+    UEsDBBQAAAAAAAAAIVj63HN8DwAAAA8AAAAKAAAAY2FuYXJ5LnR4dG11aGFmaXogY2FuYXJ5ClBLAQIUAxQAAAAAAAAAIVj63HN8DwAAAA8A\
+    AAAKAAAAAAAAAAAAAACAAQAAAABjYW5hcnkudHh0UEsFBgAAAAABAAEAOAAAADcAAAAAAA==
+    """
 }

@@ -26,13 +26,13 @@ public struct ContentScanner: Sendable {
   private let decoders: DecoderPool?
   private let control: ScanControl
 
-  /// - Parameter decoders: Started decoders; `nil` where pictures are not to be hashed perceptually.
+  /// - Parameter decoders: Started decoders; `nil` where neither pictures are to be decoded nor archives to be opened.
   public init(
     blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl = ScanControl()
   ) {
     self.blocklist = blocklist
     self.options = options
-    self.decoders = options.perceptual ? decoders : nil
+    self.decoders = decoders
     self.control = control
   }
 
@@ -45,10 +45,12 @@ public struct ContentScanner: Sendable {
   public func scan(_ roots: [FilePath], deliver: @escaping (ScannedItem) throws -> Void) throws -> ScanSummary {
     let source = WalkSource(roots)
     let report = Report(digester: try Digester([.sha256]))
-    let delivery = OrderedDelivery<ScannedItem> { item in
-      try report.add(item)
-      control.finished(item)
-      try deliver(item)
+    let delivery = OrderedDelivery<[ScannedItem]>(mostWeight: Self.mostItemsWaiting, weight: \.count) { items in
+      for item in items {
+        try report.add(item)
+        control.finished(item)
+        try deliver(item)
+      }
     }
     DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
       do { try work(source, delivery) } catch { delivery.fail(error) }
@@ -58,7 +60,10 @@ public struct ContentScanner: Sendable {
       counts: report.counts, reportDigest: try report.finish(), isInterrupted: !source.isExhausted)
   }
 
-  private func work(_ source: WalkSource, _ delivery: OrderedDelivery<ScannedItem>) throws {
+  /// Members of archives that may wait for an earlier file to be done: some tens of megabytes.
+  private static let mostItemsWaiting = 100_000
+
+  private func work(_ source: WalkSource, _ delivery: OrderedDelivery<[ScannedItem]>) throws {
     var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
     while !control.isStopped, let next = source.next() {
       try delivery.put(try scanner.scan(next.path, next.entry), number: next.number)

@@ -8,14 +8,24 @@ final class OrderedDelivery<Value: Sendable>: @unchecked Sendable {
   // All stored properties are touched only with `condition` locked.
   private let condition = NSCondition()
   private var waiting: [Int: Value] = [:]
+  private var weightWaiting = 0
   private var next = 0
   private var failure: (any Error)?
   private let deliver: (Value) throws -> Void
   private let window: Int
+  private let mostWeight: Int
+  private let weight: (Value) -> Int
 
-  /// - Parameter deliver: Called with one value at a time, in order.
-  init(window: Int = 4096, deliver: @escaping (Value) throws -> Void) {
+  /// - Parameters:
+  ///   - window: Values that may wait, and `mostWeight` for what they may weigh together by `weight`.
+  ///   - deliver: Called with one value at a time, in order.
+  init(
+    window: Int = 4096, mostWeight: Int = .max, weight: @escaping (Value) -> Int = { _ in 1 },
+    deliver: @escaping (Value) throws -> Void
+  ) {
     self.window = window
+    self.mostWeight = mostWeight
+    self.weight = weight
     self.deliver = deliver
   }
 
@@ -24,12 +34,16 @@ final class OrderedDelivery<Value: Sendable>: @unchecked Sendable {
     condition.lock()
     defer { condition.unlock() }
     waiting[number] = value
+    weightWaiting += weight(value)
     while failure == nil, let value = waiting.removeValue(forKey: next) {
       next += 1
+      weightWaiting -= weight(value)
       do { try deliver(value) } catch { failure = error }
     }
     condition.broadcast()
-    while failure == nil && number >= next + window { condition.wait() }
+    while failure == nil && (number >= next + window || (number >= next && weightWaiting > mostWeight)) {
+      condition.wait()
+    }
     if let failure { throw failure }
   }
 

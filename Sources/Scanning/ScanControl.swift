@@ -35,7 +35,8 @@ public final class ScanControl: Sendable {
   func read(_ bytes: Int) { bytesDone.add(Int64(bytes), ordering: .relaxed) }
 
   func finished(_ item: ScannedItem) {
-    itemsDone.add(1, ordering: .relaxed)
+    // Members are not among the files that the estimate counts.
+    if item.member == nil { itemsDone.add(1, ordering: .relaxed) }
     if item.verdict == .block || item.verdict == .review { findings.add(1, ordering: .relaxed) }
   }
 }

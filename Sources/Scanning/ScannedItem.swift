@@ -40,31 +40,57 @@ public enum PerceptualState: Sendable, Equatable {
   case unhashable(String)
 }
 
+/// What became of the members of an item that is an archive. They are items of their own.
+public enum ContentsState: Sendable, Equatable {
+  /// No archive, or archives were not to be opened.
+  case notDue
+  case read
+  /// Some members may be missing, for this reason: a limit, damage, encryption.
+  case incomplete(String)
+}
+
 /// What a scan has to say of one item.
 public struct ScannedItem: Sendable {
   /// The path as it was reached from the path that the user gave; names need not be UTF-8.
   public let path: FilePath
+  /// The path inside the archive at ``path``, if the item is a member of one.
+  public var member: String?
   public let state: ItemState
   /// Bytes, as far as they are known.
   public var sizeInBytes: Int64?
   public var mediaType: String?
   public var fingerprint: Fingerprint?
   public var perceptual = PerceptualState.notDue
+  public var contents = ContentsState.notDue
   public var matches: [Match] = []
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?
 
-  public init(path: FilePath, state: ItemState) {
+  public init(path: FilePath, member: String? = nil, state: ItemState) {
     self.path = path
+    self.member = member
     self.state = state
+  }
+
+  /// Notes that members are missing. Nothing is clear of which a part was not seen.
+  mutating func missMembers(_ reason: String) {
+    contents = .incomplete(reason)
+    if verdict == .clear { verdict = nil }
   }
 
   /// Whether some part of the item that should have been compared was not.
   public var isIncomplete: Bool {
-    switch (state, perceptual) {
-    case (.error, _), (.unhashable, _), (.hashed, .unhashable): true
-    case (.skipped, _), (.hashed, _): false
+    switch (state, perceptual, contents) {
+    case (.error, _, _), (.unhashable, _, _), (.hashed, .unhashable, _), (.hashed, _, .incomplete): true
+    case (.skipped, _, _), (.hashed, _, _): false
     }
+  }
+
+  /// Why the item, or a part of it that was due, was not hashed.
+  public var reason: String? {
+    if case .unhashable(let reason) = perceptual { return reason }
+    if case .incomplete(let reason) = contents { return reason }
+    return state.reason
   }
 
   /// Whether a person should hear of the item without asking for all of them.
@@ -85,6 +111,8 @@ public struct ScanCounts: Sendable, Equatable {
   public var known = 0
   /// Hashed items that should have a perceptual hash and have none.
   public var withoutPerceptualHash = 0
+  /// Hashed items that are archives and were not read to their end.
+  public var withoutAllMembers = 0
 
   public init() {}
 
@@ -99,6 +127,7 @@ public struct ScanCounts: Sendable, Equatable {
     case .error: errors += 1
     }
     if case .unhashable = item.perceptual { withoutPerceptualHash += 1 }
+    if case .incomplete = item.contents { withoutAllMembers += 1 }
     switch item.verdict {
     case .block: block += 1
     case .review: review += 1
@@ -108,7 +137,9 @@ public struct ScanCounts: Sendable, Equatable {
   }
 
   /// Whether everything that was due was read and compared.
-  public var isComplete: Bool { unhashable == 0 && errors == 0 && withoutPerceptualHash == 0 }
+  public var isComplete: Bool {
+    unhashable == 0 && errors == 0 && withoutPerceptualHash == 0 && withoutAllMembers == 0
+  }
 
   /// Whether something is for a person to act on.
   public var hasMatch: Bool { block + review > 0 }

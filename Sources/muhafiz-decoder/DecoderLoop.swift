@@ -8,41 +8,54 @@ enum DecoderLoop {
   /// Exit statuses, which the parent shows: 2 not started by a pool, 3 no memory, 4 a codec is missing,
   /// 5 not sandboxed, 6 the parent broke the protocol.
   static func run() -> Never {
-    guard CommandLine.arguments.count == 3, let memory = UInt64(CommandLine.arguments[1]),
-      let parent = pid_t(CommandLine.arguments[2])
+    guard CommandLine.arguments.count == 4, let memory = UInt64(CommandLine.arguments[1]),
+      let parent = pid_t(CommandLine.arguments[2]), let mode = WorkerMode(rawValue: CommandLine.arguments[3])
     else {
       let message = "muhafiz-decoder: error: started by muhafiz, not by hand\n"
       _ = write(STDERR_FILENO, message, message.utf8.count)
       exit(2)
     }
     guard sandbox_follow(parent) == 0 else { exit(2) }
+    if mode == .escapes { tryEscapes(memory) }
     guard let input = map(SANDBOX_INPUT, PROT_READ), let output = map(SANDBOX_OUTPUT, PROT_READ | PROT_WRITE) else {
       exit(3)
     }
     guard input.count > WireProtocol.paddingInBytes, media_prepare() == 0 else { exit(4) }
+    // Names in archives are UTF-8, times in them UTC: neither is to be looked up in a file later.
+    setlocale(LC_CTYPE, "C.UTF-8")
+    setenv("TZ", "UTC0", 1)
+    tzset()
     var report = sandbox_report()
-    guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) }
+    if mode == .locked { guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) } }
     let hello = WorkerHello(
-      isFiltered: true, landlockABI: UInt32(report.landlock_abi), allowedSystemCalls: UInt32(report.system_calls))
-    serve(hello, input: UnsafeRawBufferPointer(input), output: output)
+      isFiltered: report.seccomp == 1, hasOwnNetwork: report.own_network == 1, landlockABI: UInt32(report.landlock_abi),
+      allowedSystemCalls: UInt32(report.system_calls))
+    serve(hello, ParentLink(input: UnsafeRawBufferPointer(input), output: output))
   }
 
-  private static func serve(
-    _ hello: WorkerHello, input: UnsafeRawBufferPointer, output: UnsafeMutableRawBufferPointer
-  ) -> Never {
-    let packet = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(DecodeReply.sizeInBytes, DecodeRequest.sizeInBytes + 1), alignment: 8)
-    hello.write(to: packet)
-    say(packet, WorkerHello.sizeInBytes)
+  static let protocolBroken: CInt = 6
+
+  private static func tryEscapes(_ memory: UInt64) -> Never {
+    var report = EscapeReport(possible: 0, refused: 0, count: UInt32(SANDBOX_ESCAPES))
+    sandbox_try_escapes(memory, &report.possible, &report.refused)
+    let packet = report.packet
+    _ = send(CInt(SANDBOX_SOCKET), packet, packet.count, CInt(MSG_NOSIGNAL))
+    exit(0)
+  }
+
+  private static func serve(_ hello: WorkerHello, _ link: ParentLink) -> Never {
+    var packet = [UInt8](repeating: 0, count: WorkerHello.sizeInBytes)
+    packet.withUnsafeMutableBytes { hello.write(to: $0) }
+    packet.withUnsafeBytes(link.say)
     while true {
-      let count = recv(CInt(SANDBOX_SOCKET), packet.baseAddress, DecodeRequest.sizeInBytes + 1, 0)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { exit(0) }
-      guard let request = DecodeRequest(packet: UnsafeRawBufferPointer(rebasing: packet[..<count])),
-        request.inputSize <= UInt64(input.count - WireProtocol.paddingInBytes)
-      else { exit(6) }
-      decode(request, input, output).write(to: packet)
-      say(packet, DecodeReply.sizeInBytes)
+      let heard = link.hear(most: DecodeRequest.sizeInBytes)
+      guard let request = heard.withUnsafeBytes(DecodeRequest.init),
+        request.isPulled || request.inputSize <= UInt64(link.input.count - WireProtocol.paddingInBytes)
+      else { exit(protocolBroken) }
+      let reply = request.format.isArchive ? ArchiveReader.read(request, link) : decode(request, link.input, link.output)
+      var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
+      packet.withUnsafeMutableBytes { reply.write(to: $0) }
+      packet.withUnsafeBytes(link.say)
     }
   }
 
@@ -52,7 +65,7 @@ enum DecoderLoop {
     var job = media_request(
       bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
       samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
-      smallest_side: request.smallestSide)
+      smallest_side: request.smallestSide, frame: request.picture)
     var result = media_result()
     switch request.format {
     case .jpeg: media_decode_jpeg(&job, &result)
@@ -60,6 +73,16 @@ enum DecoderLoop {
     case .webp: media_decode_webp(&job, &result)
     case .gif: media_decode_gif(&job, &result)
     case .bmp: media_decode_bmp(&job, &result)
+    case .tiff: media_decode_tiff(&job, &result)
+    case .heif: media_decode_heif(&job, &result)
+    case .jxl: media_decode_jxl(&job, &result)
+    case .icon: media_decode_ico(&job, &result)
+    case .pnm: media_decode_pnm(&job, &result)
+    case .targa: media_decode_targa(&job, &result)
+    case .jpeg2000: media_decode_jpeg2000(&job, &result)
+    case .photoshop: media_decode_photoshop(&job, &result)
+    case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660:
+      preconditionFailure("archives are read, not decoded")
     }
     var reply = DecodeReply(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
     reply.isFloat = result.is_float != 0
@@ -67,16 +90,11 @@ enum DecoderLoop {
     reply.height = result.height
     reply.pictureWidth = result.picture_width
     reply.pictureHeight = result.picture_height
+    reply.pictures = result.frames
     reply.reason = withUnsafeBytes(of: &result.reason) { reason in
       String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
     }
     return reply
-  }
-
-  private static func say(_ packet: UnsafeMutableRawBufferPointer, _ count: Int) {
-    while send(CInt(SANDBOX_SOCKET), packet.baseAddress, count, CInt(MSG_NOSIGNAL)) < 0 {
-      guard errno == EINTR else { exit(0) }
-    }
   }
 
   /// Maps a whole inherited file and closes its descriptor.

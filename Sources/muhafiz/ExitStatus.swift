@@ -52,7 +52,7 @@ enum ExitStatus {
     case let error as ExchangeError: (usage, error.description, error.hint)
     case let error as CaseworkError: (status(error.code), error.description, error.hint)
     case let error as DecodingError:
-      (internalError, error.reason, "'muhafiz doctor' says what this machine offers; --no-perceptual works without the decoder")
+      (internalError, error.reason, "'muhafiz doctor' says what this machine offers; --no-perceptual --no-archives works without the decoder")
     case let error as HashingError: (internalError, error.description, nil)
     case let error as OutputError: (status(error.cause), error.description, nil)
     case let error as Errno: (status(error), "\(error)", nil)

@@ -32,7 +32,8 @@ final class FindingRecorder {
     }
     waiting.append(
       Finding(
-        location: ContentLocation(place: .file(place(of: item.path)), exhibit: exhibit), fingerprint: fingerprint,
+        location: ContentLocation(place: .file(place(of: item.path)), member: item.member, exhibit: exhibit),
+        fingerprint: fingerprint,
         mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists))
     if waiting.count >= Self.batchSize { try flush() }
   }

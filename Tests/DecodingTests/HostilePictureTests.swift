@@ -40,7 +40,8 @@ struct HostilePictureTests {
     .enabled(if: Corpus.zoo != nil),
     arguments: [
       "baseline.jpg", "progressive.jpg", "arithmetic.jpg", "restart.jpg", "cmyk.jpg", "base.png", "interlaced.png",
-      "lossy.webp", "lossless.webp", "animated.webp", "static.gif", "rgb24.bmp", "palette.bmp",
+      "lossy.webp", "lossless.webp", "animated.webp", "static.gif", "rgb24.bmp", "palette.bmp", "jpeg.tiff", "lzw.tiff",
+      "raw.tiff", "still.avif", "still.heic", "from_jpeg.jxl", "lossy.jxl", "pixmap.ppm", "targa.tga",
     ])
   func halfAPictureIsAPrematureEnd(name: String) throws {
     guard let zoo = try? Corpus.file(name) else { return }
@@ -135,11 +136,14 @@ struct HostilePictureTests {
         (.jpeg, Corpus.file("arithmetic.jpg")), (.jpeg, Corpus.file("cmyk.jpg")), (.gif, Corpus.file("static.gif")),
         (.webp, Corpus.file("lossy.webp")), (.webp, Corpus.file("lossless.webp")),
         (.webp, Corpus.file("animated.webp")),
-        (.png, Corpus.file("interlaced.png")), (.bmp, Corpus.file("palette.bmp")),
+        (.png, Corpus.file("interlaced.png")), (.bmp, Corpus.file("palette.bmp")), (.tiff, Corpus.file("jpeg.tiff")),
+        (.tiff, Corpus.file("lzw.tiff")), (.avif, Corpus.file("still10.avif")), (.heic, Corpus.file("still.heic")),
+        (.jxl, Corpus.file("from_jpeg.jxl")), (.jxl, Corpus.file("lossy.jxl")), (.pnm, Corpus.file("pixmap.ppm")),
+        (.targa, Corpus.file("targa.tga")),
       ]
     }
     let pool = try DecoderPool.shared.get()
-    for round in 0..<400 {
+    for round in 0..<800 {
       var (type, file) = files[round % files.count]
       switch round / files.count % 4 {
       case 0: for _ in 0..<Int.random(in: 1...30, using: &random) { flip(&file, file.count, &random) }

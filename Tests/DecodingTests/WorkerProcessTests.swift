@@ -9,7 +9,10 @@ struct WorkerProcessTests {
     let input = try SharedMemory(sizeInBytes: 1 << 17)
     let output = try SharedMemory(sizeInBytes: 1 << 16)
     try file.withUnsafeBytes { try input.write($0, at: 0) }
-    return try WorkerProcess(decoder: DecoderProgram.find(), input: input, output: output, memoryInBytes: 1 << 30)
+    let worker = try WorkerProcess(
+      decoder: DecoderProgram.find(), input: input, output: output, memoryInBytes: 1 << 30, mode: .locked)
+    _ = try worker.hello(.locked)
+    return worker
   }
 
   @Test func aRequestBeyondTheInputEndsTheWorker() throws {

@@ -16,7 +16,10 @@ struct ZooTests {
     ("lossless.webp", 240, 159), ("lossy.webp", 480, 318), ("one_pixel.png", 1, 1), ("palette.bmp", 480, 318),
     ("palette.png", 480, 318), ("palette_trns.png", 480, 318), ("progressive.jpg", 480, 318),
     ("restart.jpg", 480, 318), ("rgb16.png", 240, 159), ("rgb24.bmp", 240, 159), ("static.gif", 480, 318),
-    ("strip_640x6.png", 640, 6), ("tiny_4x4.png", 4, 4),
+    ("strip_640x6.png", 640, 6), ("tiny_4x4.png", 4, 4), ("jpeg.tiff", 480, 318), ("lzw.tiff", 480, 318),
+    ("raw.tiff", 240, 159), ("multipage.tiff", 200, 150), ("still.avif", 480, 318), ("still10.avif", 480, 318),
+    ("still.heic", 480, 318), ("from_jpeg.jxl", 480, 318), ("lossy.jxl", 480, 318), ("pixmap.ppm", 240, 159),
+    ("targa.tga", 240, 159),
   ]
 
   @Test(arguments: sizes) func everyFormatDecodesUprightAtItsSize(_ entry: (name: String, width: Int, height: Int))
@@ -31,7 +34,8 @@ struct ZooTests {
     ("baseline.jpg", 4.0), ("progressive.jpg", 4), ("arithmetic.jpg", 4), ("restart.jpg", 4), ("full_chroma.jpg", 4),
     ("gray.jpg", 4), ("cmyk.jpg", 3), ("exif_orient3.jpg", 4), ("exif_orient6.jpg", 4), ("exif_orient7.jpg", 4),
     ("gray.png", 0.6), ("bilevel.png", 110), ("palette.png", 8), ("palette.bmp", 8), ("static.gif", 8),
-    ("lossy.webp", 6),
+    ("lossy.webp", 6), ("jpeg.tiff", 4), ("lzw.tiff", 0.1), ("still.avif", 6), ("still10.avif", 6), ("still.heic", 6),
+    ("from_jpeg.jxl", 4), ("lossy.jxl", 6),
   ])
   func everyFormatShowsTheSameMotif(name: String, meanDifference: Double) throws {
     let base = try decode(Corpus.file("base.png")).get()
@@ -43,7 +47,9 @@ struct ZooTests {
   @Test func losslessFormatsAgreeToTheBit() throws {
     let interlaced = try decode(Corpus.file("interlaced.png")).get()
     #expect(try decode(Corpus.file("lossless.webp")).get().samples == interlaced.samples)
-    #expect(try decode(Corpus.file("rgb24.bmp")).get().samples == interlaced.samples)
+    for name in ["rgb24.bmp", "raw.tiff", "pixmap.ppm", "targa.tga"] {
+      #expect(try decode(Corpus.file(name)).get().samples == interlaced.samples, "\(name)")
+    }
   }
 
   @Test func jpegShrinksOnlyAsFarAsBothSidesAllow() throws {
@@ -58,7 +64,7 @@ struct ZooTests {
   @Test func everyTypeOfTheZooIsToldByItsBytes() throws {
     let expected: [String: MediaType] = [
       "jpg": .jpeg, "png": .png, "gif": .gif, "webp": .webp, "bmp": .bmp, "tiff": .tiff, "avif": .avif, "heic": .heic,
-      "jxl": .jxl,
+      "jxl": .jxl, "ppm": .pnm, "tga": .targa,
     ]
     for url in try FileManager.default.contentsOfDirectory(at: Corpus.zoo!, includingPropertiesForKeys: nil) {
       let head = try Corpus.file(url.lastPathComponent).prefix(MediaType.sniffedBytes)

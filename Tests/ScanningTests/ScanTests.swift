@@ -113,6 +113,27 @@ struct ScanTests {
     #expect(try scan().items.map(\.state) == [.error("permission denied"), .error("permission denied")])
   }
 
+  @Test func membersOfArchivesAreItemsBehindTheirArchive() throws {
+    try put("a.zip", picture("archives/deep.zip"))
+    try put("b.zip", picture("archives/encrypted.zip"))
+    try put("c.txt", "c".utf8)
+    for workers in [1, 3] {
+      let (items, summary) = try scan(perceptual: true, workers: workers)
+      let places = items.map { ($0.path.lastComponent?.string ?? "") + ($0.member.map { ":" + $0 } ?? "") }
+      #expect(
+        places == [
+          "a.zip", "a.zip:5.zip", "a.zip:5.zip/4.zip", "a.zip:5.zip/4.zip/3.zip", "a.zip:5.zip/4.zip/3.zip/2.zip",
+          "b.zip", "b.zip:note.txt", "b.zip:pictures/small.png", "c.txt",
+        ])
+      #expect(items[0].contents == .read && items[0].verdict == .clear)
+      #expect(items[4].contents == .incomplete("limit: archives within archives, 4 deep") && items[4].verdict == nil)
+      #expect(items[6].state == .unhashable("encrypted") && items[6].fingerprint == nil)
+      let counts = summary.counts
+      #expect(counts.found == 9 && counts.hashed == 7 && counts.unhashable == 2 && counts.withoutAllMembers == 1)
+      #expect(!counts.isComplete)
+    }
+  }
+
   @Test func evidenceIsNotTouched() throws {
     _ = try makeOddTree()
     func times() throws -> String {
@@ -199,7 +220,7 @@ struct ScanTests {
     let decoders = try DecoderPool(size: 4, decoder: FilePath(builtProgram("muhafiz-decoder")))
     let all = Canaries(blocklist: Blocklist([]), options: ScanOptions(workers: 2), decoders: decoders)
     #expect(try all.run() == [])
-    let digestsOnly = Canaries(blocklist: Blocklist([]), options: ScanOptions(perceptual: false, workers: 1), decoders: nil)
+    let digestsOnly = Canaries(blocklist: Blocklist([]), options: ScanOptions(perceptual: false, archives: false, workers: 1), decoders: nil)
     #expect(try digestsOnly.run() == [])
   }
 

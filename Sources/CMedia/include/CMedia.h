@@ -37,6 +37,7 @@ typedef struct {
   size_t capacity;         ///< bytes at `samples`
   uint64_t most_pixels;    ///< a picture with more is refused by its header
   uint32_t smallest_side;  ///< JPEG: shrink while decoding, both sides stay at least this; 0: full size
+  uint32_t frame;          ///< TIFF: which page, from 0
 } media_request;
 
 /// What came of it.
@@ -47,6 +48,7 @@ typedef struct {
   uint32_t height;
   uint32_t picture_width;  ///< of the picture at full size, upright
   uint32_t picture_height;
+  uint32_t frames;         ///< TIFF: pages in the file; 0 elsewhere
   char reason[MEDIA_REASON_SIZE];  ///< printable ASCII; empty when decoded
 } media_result;
 
@@ -60,5 +62,13 @@ void media_decode_png(const media_request *request, media_result *result);
 void media_decode_webp(const media_request *request, media_result *result);
 void media_decode_gif(const media_request *request, media_result *result);
 void media_decode_bmp(const media_request *request, media_result *result);
+void media_decode_tiff(const media_request *request, media_result *result);
+void media_decode_heif(const media_request *request, media_result *result);
+void media_decode_jxl(const media_request *request, media_result *result);
+void media_decode_ico(const media_request *request, media_result *result);
+void media_decode_pnm(const media_request *request, media_result *result);
+void media_decode_targa(const media_request *request, media_result *result);
+void media_decode_jpeg2000(const media_request *request, media_result *result);
+void media_decode_photoshop(const media_request *request, media_result *result);
 
 #endif

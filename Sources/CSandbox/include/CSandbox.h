@@ -22,6 +22,7 @@ typedef struct {
   int seccomp;          ///< 1: the filter is installed
   int landlock_abi;     ///< 0: this kernel has no Landlock, or it is off
   int system_calls;     ///< how many the filter allows
+  int own_network;      ///< 1: in a network namespace without any interface
 } sandbox_report;
 
 // In the parent.
@@ -55,5 +56,18 @@ int sandbox_follow(pid_t parent);
 /// Whatever is still to be loaded or mapped from files must be there before.
 /// Returns 0, or -1 when the limits or the filter could not be put in force: the caller must end then.
 int sandbox_enter(uint64_t memory, sandbox_report *report);
+
+// In a process that is started for nothing else.
+
+/// How many ways out are tried.
+#define SANDBOX_ESCAPES 8
+
+/// "open", "fork"…; empty for a number that is none.
+const char *sandbox_escape_name(int escape);
+
+/// Tries each way out in a child that is free and in one that is locked in as a worker is. A bit of `possible` says that
+/// the first worked, so that the second proves something; a bit of `refused` that the second was stopped: killed by the
+/// filter, or told no.
+void sandbox_try_escapes(uint64_t memory, uint32_t *possible, uint32_t *refused);
 
 #endif

@@ -11,15 +11,13 @@ public enum ItemLine {
   public static func of(_ item: ScannedItem, matching: Bool = true) -> JSONLine {
     var line = JSONLine(type: "item")
     add(item.path, to: &line)
+    line.add("member", item.member)
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
     line.add("status", item.state.name)
-    if case .unhashable(let reason) = item.perceptual {
-      line.add("perceptual", "unhashable")
-      line.add("reason", reason)
-    } else {
-      line.add("reason", item.state.reason)
-    }
+    if case .unhashable = item.perceptual { line.add("perceptual", "unhashable") }
+    if case .incomplete = item.contents { line.add("contents", "incomplete") }
+    line.add("reason", item.reason)
     if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
     if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
     return line

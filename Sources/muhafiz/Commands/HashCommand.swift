@@ -13,7 +13,8 @@ struct HashCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hash", abstract: "Prints the fingerprints of files; needs no list.",
     discussion: """
-      Folders are walked. A picture has a perceptual hash (PDQ) besides its digests; one that cannot be decoded says why.
+      Folders are walked, archives are opened. A picture has a perceptual hash (PDQ) besides its digests; one that cannot \
+      be decoded says why.
 
       EXAMPLES
         muhafiz hash photo.jpg
@@ -23,14 +24,17 @@ struct HashCommand: ParsableCommand {
   @Option(help: "text or ndjson.") var format = OutputFormat.text
   @Option(help: "Digests to take, with commas between: md5, sha1, sha256. SHA-256 is always among them.") var digests = "md5,sha1,sha256"
   @Flag(help: "Take digests only.") var noPerceptual = false
+  @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
+  @OptionGroup var limits: LimitOptions
   @Option(help: "Items in hand at once.") var jobs: Int?
   @Argument(help: "Files or folders.") var paths: [String]
 
   func run() throws {
     let roots = try existing(paths)
     let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, workers: try workers(jobs))
-    let decoders = noPerceptual ? nil : try DecoderPool(size: options.workers)
+      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
+      workers: try workers(jobs))
+    let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let writer = try ResultWriter(nil)
     let format = format
     let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)
@@ -45,11 +49,12 @@ struct HashCommand: ParsableCommand {
   }
 
   private static func text(_ item: ScannedItem) -> String {
-    var lines = [item.path.forTerminal]
+    var lines = [item.placeForTerminal]
     if let reason = item.state.reason { lines[0] += ": \(item.state.name), \(reason.forTerminal)" }
     for digest in item.fingerprint?.digests ?? [] { lines.append("  \(digest.algorithm.name.padded(7)) \(digest.hex)") }
     if let hash = item.fingerprint?.perceptualHash { lines.append("  pdq     \(hash.hex) quality \(hash.quality ?? 0)") }
     if case .unhashable(let reason) = item.perceptual { lines.append("  pdq     none: \(reason.forTerminal)") }
+    if case .incomplete(let reason) = item.contents { lines.append("  members missing: \(reason.forTerminal)") }
     return lines.joined(separator: "\n")
   }
 }

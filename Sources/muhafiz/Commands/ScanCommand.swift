@@ -13,8 +13,8 @@ struct ScanCommand: ParsableCommand {
     commandName: "scan", abstract: "Scans files and folders against the lists in force.",
     discussion: """
       Every item ends in one state: hashed, unhashable, skipped or error, and the summary counts all of them. Printed are \
-      those that match or were not hashed in full; --all prints every one. Links are not followed, files are only read, \
-      archives are digested as they are.
+      those that match or were not hashed in full; --all prints every one. Links are not followed and files are only read. \
+      Archives are opened within limits, archives in archives too, and each member is an item of its own.
 
       EXAMPLES
         muhafiz scan /media/exhibit-7
@@ -37,6 +37,8 @@ struct ScanCommand: ParsableCommand {
   @Option(help: "Name of the seized medium; places are then recorded relative to the scanned path.") var exhibit: String?
   @Option(name: .customLong("as"), help: "Who scans. Default: the login name.") var examiner: String?
   @Flag(help: "Compare digests only: no picture is decoded.") var noPerceptual = false
+  @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
+  @OptionGroup var limits: LimitOptions
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
   @Option(help: "Items in hand at once. Default: as many as processors.") var jobs: Int?
   @Option(help: "Progress on standard error: auto (on a terminal), always or never.") var progress = ProgressMode.auto
@@ -45,9 +47,10 @@ struct ScanCommand: ParsableCommand {
   func run() throws {
     let roots = try existing(paths)
     let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, workers: try workers(jobs))
+      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
+      workers: try workers(jobs))
     let blocklist = try home.catalog.loadBlocklist()
-    let decoders = noPerceptual ? nil : try DecoderPool(size: options.workers)
+    let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
     let failures = try canaries.run()
     guard failures.isEmpty else {

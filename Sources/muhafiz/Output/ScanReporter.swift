@@ -38,6 +38,7 @@ struct ScanEnding {
     line.add("review", counts.review)
     line.add("known", counts.known)
     line.add("perceptual_unhashable", counts.withoutPerceptualHash)
+    line.add("contents_incomplete", counts.withoutAllMembers)
     line.add("seconds", thousandths: seconds)
     line.add("exit", Int(exit))
     line.add("report_sha256", summary.reportDigest.hex)
@@ -100,7 +101,7 @@ final class ScanReporter {
   }
 
   private static func text(of item: ScannedItem) -> [String] {
-    let path = item.path.forTerminal
+    let path = item.placeForTerminal
     if let reason = item.state.reason {
       return ["\(item.state.name.uppercased().padded(9))\(path): \(reason.forTerminal)"]
     }
@@ -109,6 +110,7 @@ final class ScanReporter {
     if case .unhashable(let reason) = item.perceptual {
       lines.append("         no perceptual hash: \(reason.forTerminal)")
     }
+    if case .incomplete(let reason) = item.contents { lines.append("         members missing: \(reason.forTerminal)") }
     return lines
   }
 
@@ -125,6 +127,9 @@ final class ScanReporter {
     if counts.withoutPerceptualHash > 0 {
       lines.append("\(counts.withoutPerceptualHash.grouped) pictures or videos have no perceptual hash and were compared by digest only")
     }
+    if counts.withoutAllMembers > 0 {
+      lines.append("\(counts.withoutAllMembers.grouped) archives were not read to their end")
+    }
     if ending.summary.isInterrupted {
       lines.append("INTERRUPTED: what is above is true, and not all")
     } else if !counts.isComplete {
@@ -140,20 +145,20 @@ final class ScanReporter {
 private enum CSVRow {
   static let header =
     "path,path_base64,size,media_type,status,perceptual,reason,md5,sha1,sha256,pdq,pdq_quality,verdict,"
-    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor"
+    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor,member,contents"
 
   static func rows(of item: ScannedItem) -> [String] {
     let bytes = item.path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: item.path.length)) }
     let text = String(validating: bytes, as: UTF8.self)
-    var perceptual = ""
-    var reason = item.state.reason ?? ""
-    if case .unhashable(let why) = item.perceptual { (perceptual, reason) = ("unhashable", why) }
+    var (perceptual, contents) = ("", "")
+    if case .unhashable = item.perceptual { perceptual = "unhashable" }
+    if case .incomplete = item.contents { contents = "incomplete" }
     let digests = item.fingerprint?.digests ?? []
     func digest(_ name: String) -> String { digests.first { $0.algorithm.name == name }?.hex ?? "" }
     let hash = item.fingerprint?.perceptualHash
     let common = [
       text ?? "", text == nil ? Data(bytes).base64EncodedString() : "", item.sizeInBytes.map { String($0) } ?? "",
-      item.mediaType ?? "", item.state.name, perceptual, reason, digest("md5"), digest("sha1"), digest("sha256"),
+      item.mediaType ?? "", item.state.name, perceptual, item.reason ?? "", digest("md5"), digest("sha1"), digest("sha256"),
       hash?.hex ?? "", hash?.quality.map { String($0) } ?? "", item.verdict?.rawValue ?? "",
     ]
     let matches = item.matches.map { match in
@@ -163,7 +168,8 @@ private enum CSVRow {
       ]
     }
     let none = [String](repeating: "", count: 9)
-    return (matches.isEmpty ? [none] : matches).map { (common + $0).map(field).joined(separator: ",") }
+    let place = [item.member ?? "", contents]
+    return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map(field).joined(separator: ",") }
   }
 
   /// A field that no spreadsheet takes for a formula.

@@ -46,6 +46,11 @@ extension FilePath {
   }
 }
 
+extension ScannedItem {
+  /// The path, and behind an arrow the member's path within it.
+  var placeForTerminal: String { path.forTerminal + (member.map { " → " + $0.forTerminal } ?? "") }
+}
+
 extension BinaryInteger {
   /// With commas: `1,234,567`.
   var grouped: String {

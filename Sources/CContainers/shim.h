@@ -1,0 +1,3 @@
+// libarchive, as Swift imports it. Linked by muhafiz-decoder alone.
+#include <archive.h>
+#include <archive_entry.h>

@@ -1,0 +1,119 @@
+extension DecoderSlot {
+  /// Bytes that a worker may ask for at a time.
+  package static let mostPulledInBytes = 1 << 18
+
+  /// See ``DecoderLease/readArchive(_:from:_:)``.
+  func readArchive(
+    _ type: MediaType, from source: ByteSource, _ body: (ArchiveEvent) throws -> Void
+  ) throws -> Unhashable? {
+    guard type.isArchive, let format = type.format else {
+      return Unhashable(.unsupported, "\(type.rawValue) is no archive")
+    }
+    var request = DecodeRequest(
+      format: format, inputSize: UInt64(clamping: source.sizeInBytes), mostPixels: 0, smallestSide: 0)
+    request.most = UInt64(limits.archive.depth)
+    request.isPulled = true
+    var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: source.sizeInBytes))
+    return try converse(request, source, total: limits.archive.time) { event in try reading.take(event, self, body) }
+  }
+
+  /// Has a worker tell of a content with many results.
+  ///
+  /// - Parameters:
+  ///   - total: Time that the worker may take; what is done with its events is not counted.
+  ///   - take: Gets each event but those that ask for input. A reason, or an error, ends the worker.
+  /// - Returns: The reason of whichever came first: `take`, a limit, or the worker's own.
+  func converse(
+    _ request: DecodeRequest, _ source: ByteSource, total: Duration, _ take: (StreamEvent) throws -> Unhashable?
+  ) throws -> Unhashable? {
+    let worker = try freshWorker()
+    var spent = Duration.zero
+    /// Passes the turn to the worker, and counts how long it keeps it.
+    func turn(_ exchange: (Duration) -> WorkerProcess.Answer) -> WorkerProcess.Answer {
+      let start = ContinuousClock.now
+      let answer = exchange(min(limits.time, max(total - spent, .milliseconds(1))))
+      spent += ContinuousClock.now - start
+      return answer
+    }
+    do {
+      var answer = turn { worker.ask(request, time: $0) }
+      while case .event(let event) = answer {
+        var count = 0
+        if event.kind == .input {
+          count = try pull(event, source)
+        } else if let reason = try take(event) {
+          self.worker = nil
+          return reason
+        }
+        if spent >= total { break }
+        answer = turn { worker.goOn(event.kind.isAnswered ? StreamAnswer(count: UInt64(count)) : nil, time: $0) }
+      }
+      if case .reply(let reply) = answer { return unhashable(reply.status, reply.reason) }
+      let loss = lose(answer, after: limits.time)
+      return spent >= total ? Unhashable(.limit, "limit: \(total.inSeconds)") : loss
+    } catch {
+      self.worker = nil
+      throw error
+    }
+  }
+
+  /// Puts what a worker asks for at the start of its input.
+  private func pull(_ event: StreamEvent, _ source: ByteSource) throws -> Int {
+    let most = min(Self.mostPulledInBytes, input.sizeInBytes)
+    guard let offset = Int64(exactly: event.first), offset < source.sizeInBytes else { return 0 }
+    let count = Int(min(event.second, UInt64(most), UInt64(source.sizeInBytes - offset)))
+    return count == 0 ? 0 : try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
+      let got = min(try source.read(offset, buffer), count)
+      try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
+      return got
+    }
+  }
+}
+
+/// Holds a worker to the order of an archive's events, and to the limits.
+private struct ArchiveReading {
+  var meter: ArchiveLimits.Meter
+  private var isInMember = false
+  private var hasEnded = false
+  private var depth = 1
+
+  init(meter: ArchiveLimits.Meter) {
+    self.meter = meter
+  }
+
+  /// - Returns: Why the archive is to be read no further.
+  mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws -> Unhashable? {
+    defer { hasEnded = event.kind == .end }
+    switch event.kind {
+    case .file where !isInMember:
+      if let limit = meter.addEntry() { return limit }
+      isInMember = true
+      try body(.member(ArchiveMember(kind: .file, name: event.text)))
+    case .link where !isInMember:
+      if let limit = meter.addEntry() { return limit }
+      let kind: ArchiveMember.Kind = event.status == 0 ? .symbolicLink : event.status == 1 ? .hardLink : .special
+      try body(.member(ArchiveMember(kind: kind, name: event.text)))
+    case .bytes where isInMember && event.second <= slot.output.sizeInBytes:
+      if let limit = meter.add(Int(event.second)) { return limit }
+      try body(.bytes(try slot.output.view(Int(event.second))))
+    case .end where isInMember:
+      isInMember = false
+      try body(.end(reason(event, slot)))
+    case .opened where hasEnded:
+      depth += 1
+      try body(.opened)
+    case .closed where depth > 1 && !isInMember:
+      depth -= 1
+      try body(.closed(reason(event, slot)))
+    default:
+      return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
+    }
+    return nil
+  }
+
+  private func reason(_ event: StreamEvent, _ slot: DecoderSlot) -> Unhashable? {
+    let letters = event.text.prefix(DecodeReply.reasonSizeInBytes).map { (0x20...0x7e).contains($0) ? $0 : 0x3f }
+    return slot.unhashable(
+      DecodeReply.Status(rawValue: event.status) ?? .broken, String(decoding: letters, as: UTF8.self))
+  }
+}

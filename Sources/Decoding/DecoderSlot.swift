@@ -1,0 +1,174 @@
+import Glibc
+import Hashing
+import Synchronization
+import SystemPackage
+
+/// One place in the pool: memory that lives as long as the pool, and a worker that is replaced when it ends.
+///
+/// `@unchecked Sendable`: the pool hands a slot to one lease at a time, under its lock and semaphore.
+final class DecoderSlot: @unchecked Sendable {
+  let limits: DecodingLimits
+  private let decoder: FilePath
+  private let mode: WorkerMode
+  let input: SharedMemory
+  let output: SharedMemory
+  var worker: WorkerProcess?
+  /// Stands ready, so that the next content does not wait for a process to start.
+  private var spare: WorkerProcess?
+  private var decodedSinceStart = 0
+  private var appendedInBytes = 0
+
+  init(decoder: FilePath, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
+    self.decoder = decoder
+    self.mode = mode
+    self.limits = limits
+    input = try SharedMemory(sizeInBytes: limits.inputInBytes + WireProtocol.paddingInBytes)
+    output = try SharedMemory(sizeInBytes: limits.outputInBytes)
+  }
+
+  func append(_ bytes: UnsafeRawBufferPointer) throws(DecodingError) {
+    if appendedInBytes + bytes.count <= limits.inputInBytes { try input.write(bytes, at: appendedInBytes) }
+    appendedInBytes += bytes.count
+  }
+
+  func reset() throws(DecodingError) {
+    appendedInBytes = 0
+    try input.release()
+    try output.release()
+  }
+
+  /// The worker that is in use, ready to be asked; a new one where there is none.
+  @discardableResult
+  func runningWorker() throws(DecodingError) -> WorkerProcess {
+    if let worker { return worker }
+    let started = if let spare = readySpare() { spare } else { try start() }
+    _ = try started.hello(mode)
+    worker = started
+    decodedSinceStart = 0
+    return started
+  }
+
+  /// Takes the spare, unless it has died while it stood by: then a new one says why, if it does not start either.
+  private func readySpare() -> WorkerProcess? {
+    guard let spare else { return nil }
+    self.spare = nil
+    do {
+      _ = try spare.hello(mode)
+      return spare
+    } catch {
+      return nil
+    }
+  }
+
+  /// Starts a process, which then gets ready by itself.
+  func start() throws(DecodingError) -> WorkerProcess {
+    try WorkerProcess(
+      decoder: decoder, input: input, output: output, memoryInBytes: limits.workerMemoryInBytes, mode: mode)
+  }
+
+  func decode<R>(
+    _ type: MediaType, smallestSide: Int?, _ body: (DecodedPicture) throws -> R
+  ) throws -> Result<R, Unhashable> {
+    guard let format = type.format else {
+      return .failure(Unhashable(.unsupported, "\(type.rawValue) is not decoded"))
+    }
+    guard appendedInBytes <= limits.inputInBytes else {
+      return .failure(
+        Unhashable(.limit, "limit: \(appendedInBytes) bytes, at most \(limits.inputInBytes)"))
+    }
+    let side = UInt32(clamping: smallestSide ?? limits.smallestSideInPixels)
+    let padding = [UInt8](repeating: 0, count: WireProtocol.paddingInBytes)
+    try padding.withUnsafeBytes { try input.write($0, at: appendedInBytes) }
+    let request = DecodeRequest(
+      format: format, inputSize: UInt64(appendedInBytes), mostPixels: UInt64(limits.pixels), smallestSide: side)
+    switch try ask(request) {
+    case .failure(let unhashable): return .failure(unhashable)
+    case .success(let reply): return .success(try body(picture(reply)))
+    }
+  }
+
+  private func ask(_ request: DecodeRequest) throws(DecodingError) -> Result<DecodeReply, Unhashable> {
+    let answer = try askOnce(request)
+    guard case .failure(let first) = answer, first.code == .crashed || first.code == .timedOut else { return answer }
+    // Its neighbours may have been to blame, for memory or for time: once more, while nothing else is tried again.
+    return try Self.oneAtATime.withLock { _ throws(DecodingError) in try askOnce(request) }
+  }
+
+  private static let oneAtATime = Mutex(())
+
+  private func askOnce(_ request: DecodeRequest) throws(DecodingError) -> Result<DecodeReply, Unhashable> {
+    let answer = try freshWorker().ask(request, time: limits.time)
+    guard case .reply(let reply) = answer else { return .failure(lose(answer, after: limits.time)) }
+    if reply.status == .decoded && !isPlausible(reply) {
+      worker = nil
+      return .failure(Unhashable(.crashed, "decoder crashed: it claims an impossible plane"))
+    }
+    if let unhashable = unhashable(reply.status, reply.reason) {
+      output.used(output.sizeInBytes)
+      return .failure(unhashable)
+    }
+    return .success(reply)
+  }
+
+  /// A worker that has not had its share of contents yet.
+  func freshWorker() throws(DecodingError) -> WorkerProcess {
+    if decodedSinceStart == limits.picturesPerWorker { worker = nil }
+    let worker = try runningWorker()
+    if spare == nil { spare = try start() }
+    decodedSinceStart += 1
+    return worker
+  }
+
+  /// Gives up a worker that ended, hung or broke the protocol, and says which.
+  func lose(_ answer: WorkerProcess.Answer, after time: Duration) -> Unhashable {
+    worker = nil
+    output.used(output.sizeInBytes)  // how far it came is not known
+    switch answer {
+    case .ended(let end): return Unhashable(.crashed, "decoder crashed: \(end)")
+    case .timedOut: return Unhashable(.timedOut, "decoder hung: stopped after \(time.inSeconds)")
+    case .reply, .event: return Unhashable(.crashed, "decoder crashed: it answers what was not asked")
+    }
+  }
+
+  /// What a status other than `decoded` says of the content.
+  func unhashable(_ status: DecodeReply.Status, _ reason: String) -> Unhashable? {
+    switch status {
+    case .decoded: nil
+    case .unsupported: Unhashable(.unsupported, reason)
+    case .broken: Unhashable(.broken, reason)
+    case .limit: Unhashable(.limit, reason)
+    case .memory: Unhashable(.limit, "limit: the decoder needs more memory than \(limits.workerMemoryInBytes) bytes")
+    case .encrypted: Unhashable(.encrypted, "encrypted")
+    }
+  }
+
+  private func isPlausible(_ reply: DecodeReply) -> Bool {
+    // Two factors of 32 bits do not overflow 64 unsigned ones.
+    let pixels = UInt64(reply.width) * UInt64(reply.height)
+    return pixels >= 1 && pixels <= UInt64(limits.pixels)
+      && reply.pictureWidth >= 1 && reply.pictureHeight >= 1
+  }
+
+  private func picture(_ reply: DecodeReply) throws(DecodingError) -> DecodedPicture {
+    let (width, height) = (Int(reply.width), Int(reply.height))
+    let view = try output.view(width * height * (reply.isFloat ? MemoryLayout<Float>.size : 1))
+    let samples: LumaPlane.Samples =
+      if reply.isFloat {
+        .floats(view.assumingMemoryBound(to: Float.self))
+      } else {
+        .bytes(view.assumingMemoryBound(to: UInt8.self))
+      }
+    return DecodedPicture(
+      luma: LumaPlane(width: width, height: height, samples: samples), width: Int(reply.pictureWidth),
+      height: Int(reply.pictureHeight))
+  }
+}
+
+extension Duration {
+  /// "10 s", "0.3 s".
+  var inSeconds: String {
+    let (seconds, attoseconds) = components
+    let tenths = attoseconds / 100_000_000_000_000_000
+    return tenths == 0 ? "\(seconds) s" : "\(seconds).\(tenths) s"
+  }
+}

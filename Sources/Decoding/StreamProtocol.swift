@@ -1,0 +1,131 @@
+/// What a worker says while it works on a request that has many results: an archive's members, a video's frames.
+///
+/// Each event is one packet. The worker waits for an answer where shared memory changes hands: after `input`, `bytes` and
+/// `frame`. The last word is a `DecodeReply`. A parent that has heard enough ends the worker. All numbers are
+/// little-endian. The parent believes none of it.
+///
+/// ```
+/// event    OFFSET  SIZE  MEANING
+///               0     4  "mfzE"
+///               4     4  kind, see `Kind`
+///               8     8  first number: offset, size, count or time
+///              16     8  second number: count
+///              24     4  width of the plane, status of an end
+///              28     4  height of the plane
+///              32     4  flags: 1 the first number is known, 2 samples are floats, 4 a scene begins
+///              36     4  bytes of text, at most 8192
+///              40     …  text: a member's path, or a reason
+///
+/// answer   OFFSET  SIZE  MEANING
+///               0     4  "mfzA"
+///               4     4  0
+///               8     8  bytes put into the input, after an event of kind `input`; else 0
+/// ```
+package struct StreamEvent: Equatable, Sendable {
+  static let mark: UInt32 = 0x457a_666d  // "mfzE"
+  static let headSizeInBytes = 40
+  package static let mostTextInBytes = 8192
+  package static let mostSizeInBytes = headSizeInBytes + mostTextInBytes
+
+  package enum Kind: UInt32, Sendable {
+    /// Wants bytes of the file: offset and count, put at the start of the input.
+    case input = 1
+    /// A member begins: the first number is its size where that is known; text is its path.
+    case file
+    /// A member without bytes of its own: its kind is in `status`, text is its path.
+    case link
+    /// So many bytes of the member lie at the start of the output.
+    case bytes
+    /// The member ends: status, and a reason as text.
+    case end
+    /// The member that has just ended is an archive and is read next; its members follow.
+    case opened
+    /// The archive opened last is read: status, and a reason as text.
+    case closed
+    /// A frame of a video lies in the output: time in milliseconds.
+    case frame
+
+    package var isAnswered: Bool { self == .input || self == .bytes || self == .frame }
+  }
+
+  package var kind: Kind
+  package var first: UInt64 = 0
+  package var second: UInt64 = 0
+  package var width: UInt32 = 0
+  package var height: UInt32 = 0
+  package var flags: UInt32 = 0
+  package var text: [UInt8] = []
+
+  package static let isKnown: UInt32 = 1
+  package static let isFloat: UInt32 = 2
+  package static let isSceneStart: UInt32 = 4
+
+  /// The status of an `end` or `closed`, as a reply would have it; the kind of a `link`.
+  package var status: UInt32 {
+    get { width }
+    set { width = newValue }
+  }
+
+  package init(_ kind: Kind) {
+    self.kind = kind
+  }
+
+  package init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count >= Self.headSizeInBytes, packet.integer(at: 0) == Self.mark,
+      let kind = Kind(rawValue: packet.integer(at: 4)),
+      packet.count == Self.headSizeInBytes + Int(packet.integer(at: 36) as UInt32)
+    else { return nil }
+    self.kind = kind
+    first = packet.integer(at: 8)
+    second = packet.integer(at: 16)
+    width = packet.integer(at: 24)
+    height = packet.integer(at: 28)
+    flags = packet.integer(at: 32)
+    text = Array(packet[Self.headSizeInBytes...])
+  }
+
+  /// The packet; text beyond the most is cut.
+  package var packet: [UInt8] {
+    let text = text.prefix(Self.mostTextInBytes)
+    var packet = [UInt8](repeating: 0, count: Self.headSizeInBytes + text.count)
+    packet.withUnsafeMutableBytes { bytes in
+      bytes.put(Self.mark, at: 0)
+      bytes.put(kind.rawValue, at: 4)
+      bytes.put(first, at: 8)
+      bytes.put(second, at: 16)
+      bytes.put(width, at: 24)
+      bytes.put(height, at: 28)
+      bytes.put(flags, at: 32)
+      bytes.put(UInt32(text.count), at: 36)
+      UnsafeMutableRawBufferPointer(rebasing: bytes[Self.headSizeInBytes...]).copyBytes(from: text)
+    }
+    return packet
+  }
+}
+
+/// The parent's answer to an event: go on.
+package struct StreamAnswer: Equatable, Sendable {
+  package static let sizeInBytes = 16
+  static let mark: UInt32 = 0x417a_666d  // "mfzA"
+
+  package var count: UInt64
+
+  package init(count: UInt64 = 0) {
+    self.count = count
+  }
+
+  package init?(packet: UnsafeRawBufferPointer) {
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
+    count = packet.integer(at: 8)
+  }
+
+  package var packet: [UInt8] {
+    var packet = [UInt8](repeating: 0, count: Self.sizeInBytes)
+    packet.withUnsafeMutableBytes { bytes in
+      bytes.put(Self.mark, at: 0)
+      bytes.put(UInt32(0), at: 4)
+      bytes.put(count, at: 8)
+    }
+    return packet
+  }
+}

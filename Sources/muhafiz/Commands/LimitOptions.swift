@@ -1,0 +1,41 @@
+import ArgumentParser
+import Decoding
+
+/// What one content may cost. Whatever meets a limit is reported with it as the reason, and never as clear.
+struct LimitOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Pixels of one picture.", valueName: "count")) var limitPixels: Int?
+  @Option(help: ArgumentHelp("Seconds for one picture.", valueName: "seconds")) var limitSeconds: Double?
+  @Option(help: ArgumentHelp("Archives within archives, the outermost counted. Default 4.", valueName: "count"))
+  var limitDepth: Int?
+  @Option(help: ArgumentHelp("Members of one archive. Default 100000.", valueName: "count")) var limitEntries: Int?
+  @Option(help: ArgumentHelp("Bytes out of one archive. Default 2 GiB.", valueName: "bytes")) var limitBytes: Int64?
+  @Option(help: ArgumentHelp("Bytes out of each byte of an archive. Default 200.", valueName: "count")) var limitRatio: Int64?
+  @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
+  var limitArchiveSeconds: Double?
+
+  @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox = false
+
+  /// Decoders under these limits.
+  func decoderPool(size: Int) throws -> DecoderPool {
+    if unsafeNoSandbox { complain("warning: decoders run WITHOUT A SANDBOX, as --unsafe-no-sandbox asks") }
+    return try DecoderPool(size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required)
+  }
+
+  /// The defaults, with what was asked for in their place.
+  private func decodingLimits() throws -> DecodingLimits {
+    var limits = DecodingLimits()
+    func take<Value: Comparable & Numeric>(_ name: String, _ value: Value?, _ set: (Value) -> Void) throws {
+      guard let value else { return }
+      guard value > 0 else { throw UsageError("--\(name) is \(value); a limit is more than 0") }
+      set(value)
+    }
+    try take("limit-pixels", limitPixels) { limits.pixels = $0 }
+    try take("limit-seconds", limitSeconds) { limits.time = .seconds($0) }
+    try take("limit-depth", limitDepth) { limits.archive.depth = $0 }
+    try take("limit-entries", limitEntries) { limits.archive.entries = $0 }
+    try take("limit-bytes", limitBytes) { limits.archive.outputInBytes = $0 }
+    try take("limit-ratio", limitRatio) { limits.archive.ratio = $0 }
+    try take("limit-archive-seconds", limitArchiveSeconds) { limits.archive.time = .seconds($0) }
+    return limits
+  }
+}
