@@ -14,6 +14,8 @@ public struct ScanSummary: Sendable {
   public let reportDigest: Digest
   /// Whether the scan was stopped before its end: what was reported is true, and not all.
   public let isInterrupted: Bool
+  /// Entries whose near matches were too many to be true, and from then on did not count.
+  public let floods: [FloodBreaker.Trip]
 }
 
 /// Scans files and folders against a blocklist.
@@ -47,6 +49,7 @@ public struct ContentScanner: Sendable {
     let report = Report(digester: try Digester([.sha256]))
     let delivery = OrderedDelivery<[ScannedItem]>(mostWeight: Self.mostItemsWaiting, weight: \.count) { items in
       for item in items {
+        let item = report.weigh(item, blocklist)
         try report.add(item)
         control.finished(item)
         try deliver(item)
@@ -57,7 +60,8 @@ public struct ContentScanner: Sendable {
     }
     try delivery.check()
     return ScanSummary(
-      counts: report.counts, reportDigest: try report.finish(), isInterrupted: !source.isExhausted)
+      counts: report.counts, reportDigest: try report.finish(), isInterrupted: !source.isExhausted,
+      floods: report.breaker.trips)
   }
 
   /// Members of archives that may wait for an earlier file to be done: some tens of megabytes.
@@ -100,9 +104,20 @@ private final class WalkSource: Sendable {
 /// Counts and digest of the items delivered so far. Used by one delivery at a time.
 private final class Report {
   private(set) var counts = ScanCounts()
+  private(set) var breaker = FloodBreaker()
   private var digester: Digester
 
   init(digester: consuming Digester) { self.digester = digester }
+
+  /// Takes the weight from near matches of entries that meet too much. In order of path, so that two scans agree.
+  func weigh(_ item: ScannedItem, _ blocklist: Blocklist) -> ScannedItem {
+    var item = item
+    item.matches = breaker.pass(item.matches, isPicture: item.perceptual == .hashed)
+    guard item.verdict != nil, !item.matches.isEmpty else { return item }
+    item.verdict = blocklist.policy.verdict(for: item.matches)
+    if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
+    return item
+  }
 
   func add(_ item: ScannedItem) throws {
     counts.add(item)

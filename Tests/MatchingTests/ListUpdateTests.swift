@@ -37,7 +37,7 @@ struct ListUpdateTests {
       for (text, who) in [("b", "one"), ("d", "three")] { try builder.add(entry(text, who, "1")) }
       try builder.add(ListEntry(id: "c2", recordNumber: 3, digests: [digest(.sha256, "c")], contributor: "one", category: .init(scheme: "S", label: "2")))
     }
-    #expect(added.counts == HashListCounts(accepted: 8, duplicates: 3, entries: 6, added: 2))
+    #expect(added.counts == HashListCounts(accepted: 8, duplicates: 3, entries: 6))
     #expect(added.difference.map { [$0.added, $0.removed, $0.kept] } == [2, 0, 6])
     #expect(added.list.information.base == "2026-01-01.1" && added.list.information.conflicts == 1)
     try added.list.verify()
@@ -56,7 +56,7 @@ struct ListUpdateTests {
     let removed = try catalog.update(update(.remove)) { builder in
       for text in ["b", "unknown"] { try builder.remove(entry(text)) }
     }
-    #expect(removed.counts.removed == 2 && removed.counts.accepted == 4)
+    #expect(removed.difference?.removed == 2 && removed.counts.accepted == 4)
     try removed.list.verify()
     #expect(try entries(of: "a") == ["a"] && entries(of: "b") == [] && entries(of: "c") == ["c"])
     #expect(try removed.list.matches(near: [picture("b")], within: 0).isEmpty)
@@ -76,6 +76,22 @@ struct ListUpdateTests {
     }
     let list = try #require(try catalog.loadBlocklist().members.first).list
     #expect(try list.matches(for: digest(.sha256, "a")).map(\.contributor) == ["new"])
+  }
+
+  @Test func anEntryIsWithdrawnByItsNameAndContributor() throws {
+    _ = try catalog.update(update()) { builder in
+      for (text, who) in [("a", "one"), ("b", "one"), ("c", "two")] { try builder.add(entry(text, who)) }
+      try builder.add(ListEntry(id: "other", recordNumber: 9, digests: [digest(.sha256, "a")], contributor: "two"))
+    }
+    let now = try catalog.update(update(.add)) { builder in
+      for (id, who) in [("a", "one"), ("b", "two"), ("c", "two"), ("none", "one")] {
+        try builder.remove(ListEntry(id: id, recordNumber: 1, contributor: who))
+      }
+    }
+    try now.list.verify()
+    // Of "a" the other contributor's word stands; "b" was somebody else's to withdraw.
+    #expect(try entries(of: "a") == ["other"] && entries(of: "b") == ["b"] && entries(of: "c") == [])
+    #expect(now.difference.map { [$0.added, $0.removed] } == [0, 3])
   }
 
   @Test func thereMustBeSomethingToAddTo() throws {

@@ -69,7 +69,7 @@ extension ListCatalog {
       let active = try active()
       try replace(active, with: active.filter { $0.name != now.name } + [now])
       return UpdatedList(
-        list: list, counts: written.counts, difference: difference, isHeld: false, removedVersions: try prune(now))
+        list: list, counts: written.counts, difference: difference, isHeld: false, removedVersions: prune(now))
     } catch {
       // Nobody has been told of the version yet, so the next attempt may have its name.
       if try !active().contains(where: { $0.name == version.name && $0.version == version.version }) {
@@ -141,20 +141,24 @@ extension ListCatalog {
 
   /// Takes the oldest versions off the disk that are more than the list is to keep; never the one in force, nor one made
   /// after it, which may be held.
-  private func prune(_ active: Active) throws -> [String] {
+  ///
+  /// The new version is in force by now, whatever happens here: what cannot be removed is for the next update.
+  ///
+  /// - Returns: The versions that are gone.
+  private func prune(_ active: Active) -> [String] {
     guard let keep = active.keep else { return [] }
-    let versions = try versions(of: active.name).map(\.information.version)
-    guard let current = versions.firstIndex(of: active.version) else { return [] }
-    let old = versions[..<current].dropLast(max(0, keep - 1))
-    for version in old {
-      let version = ListVersion(name: active.name, version: version)
-      for path in [path(of: version), signaturePath(of: version)] {
-        do { try fileSystem.remove(path) } catch Errno.noSuchFileOrDirectory {} catch {
-          throw MatchingError(error, "remove", path)
-        }
+    var gone: [String] = []
+    do {
+      let versions = try versions(of: active.name).map(\.information.version)
+      guard let current = versions.firstIndex(of: active.version) else { return [] }
+      for old in versions[..<current].dropLast(max(0, keep - 1)) {
+        let version = ListVersion(name: active.name, version: old)
+        try fileSystem.remove(path(of: version))
+        gone.append(old)
+        do { try fileSystem.remove(signaturePath(of: version)) } catch Errno.noSuchFileOrDirectory {}
       }
-    }
-    return Array(old)
+    } catch {}
+    return gone
   }
 
   /// Puts other versions in force, or leaves those that are.
@@ -190,7 +194,11 @@ extension ListCatalog {
       descriptor = try FileDescriptor.open(
         path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     } catch let error as Errno { throw MatchingError(error, "open", path) }
-    defer { close(descriptor.rawValue) }
+    defer {
+      // A child that was forked meanwhile may still hold the descriptor, and with it the lock.
+      flock(descriptor.rawValue, LOCK_UN)
+      close(descriptor.rawValue)
+    }
     guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
       throw errno == EWOULDBLOCK
         ? MatchingError(.locked, "another muhafiz is changing the lists in \(folder)", hint: "try again when it is done")

@@ -89,8 +89,17 @@ public struct ListCatalog: Sendable {
   /// - Throws: ``MatchingError``: `noListInForce` where there is none, and whatever keeps one from being opened: half a
   ///   blocklist would miss in silence.
   public func loadBlocklist() throws(MatchingError) -> Blocklist {
+    let active = try active()
+    do { return try blocklist(of: active) } catch {
+      // An update may have taken the version off the disk between the reading of `ACTIVE` and its opening.
+      guard error.code == .listMissing, try self.active() != active else { throw error }
+      return try blocklist(of: try self.active())
+    }
+  }
+
+  private func blocklist(of active: [Active]) throws(MatchingError) -> Blocklist {
     var members: [Blocklist.Member] = []
-    for active in try active() {
+    for active in active {
       let list = try open(ListVersion(name: active.name, version: active.version))
       guard list.digest.hex == active.sha256 else {
         throw MatchingError(

@@ -87,6 +87,8 @@ struct ScanCommand: ParsableCommand {
     line?.end()
     withExtendedLifetime(signals) {}
 
+    try sayFloods(summary.floods)
+
     // The path must still be whole at the end: decoders may have died since, lists may have been damaged.
     let lateFailures = try canaries.run()
     for failure in lateFailures { complain("error: canary: \(failure)") }
@@ -100,6 +102,21 @@ struct ScanCommand: ParsableCommand {
     try recorder?.finish(ending)
     try reporter.end(ending)
     throw ExitCode(exit)
+  }
+
+  /// Says which entries met too many pictures, and where the scan is recorded keeps them from counting in the next.
+  private func sayFloods(_ floods: [FloodBreaker.Trip]) throws {
+    for flood in floods {
+      complain(
+        "warning: entry \(flood.entry) of list \(flood.list.name) looked like \(flood.matches.grouped) of \(flood.pictures.grouped) "
+          + "pictures; from then on its near matches did not count")
+      if record {
+        _ = try home.catalog.quarantine([flood.entry], of: flood.list.name)
+        complain("hint: it is quarantined until: muhafiz list release \(flood.list.name) '\(flood.entry)'")
+      } else {
+        complain("hint: to keep it so: muhafiz list release --quarantine \(flood.list.name) '\(flood.entry)'")
+      }
+    }
   }
 
   private func beginRecord(_ run: String, at time: Date, _ blocklist: Blocklist) throws -> FindingRecorder {

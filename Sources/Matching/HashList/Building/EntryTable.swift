@@ -17,6 +17,15 @@ struct EntryTable: ~Copyable {
   /// Attributions of an earlier version, by its numbers.
   private var adopted: (list: HashList, numbers: [UInt32])?
 
+  /// Entries of an earlier version that are no longer listed.
+  private var withdrawn: Set<Name> = []
+
+  /// What a contributor calls an entry.
+  private struct Name: Hashable {
+    let contributor: String?
+    let id: String
+  }
+
   /// Who lists something, and under which category.
   private struct Attribution: Hashable {
     let contributor: String?
@@ -111,6 +120,22 @@ struct EntryTable: ~Copyable {
       }
     }
     count = list.entryCount
+  }
+
+  /// Takes note of an entry that its contributor has withdrawn by name.
+  mutating func withdraw(_ entry: ListEntry) {
+    if let id = entry.id { withdrawn.insert(Name(contributor: entry.contributor, id: id)) }
+  }
+
+  /// The rows taken over from an earlier version that were withdrawn.
+  func withdrawnRows() throws(MatchingError) -> Set<UInt32> {
+    guard let list = adopted?.list, !withdrawn.isEmpty else { return [] }
+    var rows: Set<UInt32> = []
+    for row in 0..<list.entryCount {
+      let entry = try list.entry(at: row)
+      if let id = entry.id, withdrawn.contains(Name(contributor: entry.contributor, id: id)) { rows.insert(UInt32(row)) }
+    }
+    return rows
   }
 
   /// The attribution of a row that was taken over.

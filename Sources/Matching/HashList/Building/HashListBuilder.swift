@@ -47,9 +47,14 @@ public struct HashListBuilder: ~Copyable {
     try added.add(entry, row: row, attribution: attribution)
   }
 
-  /// Takes the hashes of an entry out of the version that the list began with. What else is added stays.
+  /// Takes the hashes of an entry out of the version that the list began with; where it has none, what the entry of that
+  /// name and contributor says. What else is added stays.
   public mutating func remove(_ entry: ListEntry) throws(MatchingError) {
-    try removed.add(entry, row: 0, attribution: 0)
+    if entry.digests.isEmpty && entry.perceptualHashes.isEmpty {
+      entries.withdraw(entry)
+    } else {
+      try removed.add(entry, row: 0, attribution: 0)
+    }
   }
 
   /// Writes the list durably.
@@ -69,10 +74,11 @@ public struct HashListBuilder: ~Copyable {
     var information = information
     var counts = HashListCounts(entries: entries.count)
     var file = try HashListWriter(at: path, on: fileSystem)
+    let withdrawn = try entries.withdrawnRows()
     for algorithm in HashListLayout.Algorithm.allCases where algorithm != .none {
       let layout = RecordLayout(algorithm)
       var runs: [RecordRun] = []
-      if let base, let old = ListRun(base, layout) { runs.append(old) }
+      if let base, let old = ListRun(base, layout, without: withdrawn) { runs.append(old) }
       runs += try added.finish(algorithm)
       if runs.isEmpty { continue }
       let leftOut = MergedRun(layout, try removed.finish(algorithm))
@@ -80,10 +86,8 @@ public struct HashListBuilder: ~Copyable {
       try section.write(MergedRun(layout, runs), leavingOut: leftOut, entries, to: &file)
       counts.accepted += section.recordCount
       counts.duplicates += section.duplicates
-      counts.removed += section.removed
       information.conflicts += section.conflicts
     }
-    if let base { counts.added = counts.accepted + counts.removed - base.hashCount } else { counts.added = counts.accepted }
     (information.listedFrom, information.listedTo) = entries.period
     try entries.write(to: &file)
     try file.section(.init(.information)) { append in
@@ -101,13 +105,8 @@ public struct HashListCounts: Sendable, Equatable {
   public var duplicates = 0
   /// Rows that say where hashes come from; an entry may have several hashes.
   public var entries = 0
-  /// Hashes that the version the list began with did not have.
-  public var added = 0
-  /// Hashes of that version that were taken out.
-  public var removed = 0
 
-  public init(accepted: Int = 0, duplicates: Int = 0, entries: Int = 0, added: Int? = nil, removed: Int = 0) {
+  public init(accepted: Int = 0, duplicates: Int = 0, entries: Int = 0) {
     (self.accepted, self.duplicates, self.entries) = (accepted, duplicates, entries)
-    (self.added, self.removed) = (added ?? accepted, removed)
   }
 }

@@ -72,19 +72,26 @@ final class ListRun: RecordRun {
   private var pair = 0
   /// Whether the record at hand is one more entry of the hash before.
   private(set) var isFurtherEntry = false
+  private let withdrawn: Set<UInt32>
 
+  /// - Parameter withdrawn: Entries that are passed over.
   /// - Returns: `nil` where the list has no hash of the algorithm.
-  init?(_ list: HashList, _ layout: RecordLayout) {
+  init?(_ list: HashList, _ layout: RecordLayout, without withdrawn: Set<UInt32> = []) {
     guard let records = list.records(layout.algorithm) else { return nil }
     self.list = list
     self.records = records
     self.layout = layout
+    self.withdrawn = withdrawn
     buffer = .allocate(byteCount: layout.stride, alignment: 8)
   }
 
   deinit { buffer.deallocate() }
 
   override func advance() throws(MatchingError) {
+    repeat { try advanceByOne() } while current != nil && withdrawn.contains(layout.entry(buffer))
+  }
+
+  private func advanceByOne() throws(MatchingError) {
     if pair < records.furtherEntries.count {
       let (record, entry) = try list.furtherEntry(pair, in: records)
       guard record >= index - 1 else { throw list.damaged("its further entries are out of order") }

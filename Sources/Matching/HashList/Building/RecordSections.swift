@@ -13,7 +13,6 @@ struct RecordSections: ~Copyable {
   /// Distinct hashes written.
   private(set) var recordCount = 0
   private(set) var duplicates = 0
-  private(set) var removed = 0
   /// Hashes that contributors put into different categories of one scheme.
   private(set) var conflicts = 0
 
@@ -64,7 +63,6 @@ struct RecordSections: ~Copyable {
         if let removal = removals.current, layout.attribution(record) == RecordLayout.unresolved,
           layout.equal(removal, record)
         {
-          removed += 1
           try passOver(records, like: removal)
           continue
         }

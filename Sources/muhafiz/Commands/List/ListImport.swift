@@ -48,7 +48,7 @@ struct ListImport: ParsableCommand {
       the one before is written and held, with exit code 3, until 'muhafiz list activate' or --confirm puts it in force.
 
       FORMATS
-      \(ListFormat.allCases.map { "  \($0.rawValue.padded(9))\($0.summary)" }.joined(separator: "\n"))
+      \(ListFormat.allCases.map { "  \($0.rawValue.padded(16))\($0.summary)" }.joined(separator: "\n"))
 
       EXAMPLES
         muhafiz list import --name national known.sha256
@@ -102,12 +102,15 @@ struct ListImport: ParsableCommand {
     var progress = ImportProgress()
     let written = try home.catalog.update(update) { builder in
       for file in files {
-        let report = try importer.read(FilePath(file)) { entry in
-          progress.count()
-          if update.mode == .remove { return try builder.remove(entry) }
-          try negatives.check(entry)
-          try builder.add(entry)
-        }
+        // What a partner has withdrawn is no longer in a whole list, and is taken out of the version before by a change.
+        let report = try importer.read(
+          FilePath(file), withdraw: { if update.mode != .replace { try builder.remove($0) } },
+          take: { entry in
+            progress.count()
+            if update.mode == .remove { return try builder.remove(entry) }
+            try negatives.check(entry)
+            try builder.add(entry)
+          })
         reports.append((file, report))
       }
       guard reports.contains(where: { $0.report.entries > 0 }) else {
@@ -151,6 +154,7 @@ struct ListImport: ParsableCommand {
       line.add("duplicate", counts.duplicates)
       line.add("rejected", rejected)
       line.add("entries", counts.entries)
+      line.add("withdrawn", reports.reduce(0) { $0 + $1.report.withdrawn })
       line.add("added", written.difference?.added)
       line.add("removed", written.difference?.removed)
       line.add("conflicts", list.information.conflicts)
