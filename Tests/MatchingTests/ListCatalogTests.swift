@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Hashing
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -76,6 +77,24 @@ struct ListCatalogTests {
     #expect(throws: MatchingError(.listMissing, "")) { try catalog.loadBlocklist() }
     try Data("{".utf8).write(to: URL(filePath: catalog.folder.appending("ACTIVE").string))
     #expect(throws: MatchingError(.activeUnreadable, "")) { try catalog.loadBlocklist() }
+  }
+
+  /// Until it runs another program, a forked child holds all that was open, locks too.
+  @Test func aCopyOfTheDescriptorDoesNotKeepTheLock() throws {
+    let lock = catalog.folder.appending("LOCK").string
+    let copies = Mutex<[CInt]>([])
+    defer { copies.withLock { $0.forEach { close($0) } } }
+    let disk = FaultFileSystem {
+      for descriptor in CInt(3)..<256 {
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+        if link == lock { copies.withLock { $0.append(dup(descriptor)) } }
+      }
+    }
+    _ = try ListCatalog(home: FilePath(scratch.url.path), on: disk).update(
+      ListUpdate(name: "national", source: "s", created: Self.day)
+    ) { _ in }
+    #expect(copies.withLock { !$0.isEmpty })
+    try add([])
   }
 
   @Test func sweepsWhatDeadWritersLeft() throws {

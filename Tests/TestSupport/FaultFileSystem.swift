@@ -36,8 +36,10 @@ package final class FaultFileSystem: DurableFileSystem {
 
   private let host = HostFileSystem()
   private let state = Mutex(State())
+  private let beforeSync: @Sendable () -> Void
 
-  package init() {}
+  /// - Parameter beforeSync: What happens elsewhere while a file is about to be synced.
+  package init(beforeSync: @escaping @Sendable () -> Void = {}) { self.beforeSync = beforeSync }
 
   /// The calls that were made since the last `inject`.
   package var calls: [Call] { state.withLock { $0.calls } }
@@ -97,6 +99,7 @@ package final class FaultFileSystem: DurableFileSystem {
   }
 
   package func sync(_ file: FileDescriptor) throws(Errno) {
+    beforeSync()
     try begin(.sync, path(of: file))
     try host.sync(file)
   }

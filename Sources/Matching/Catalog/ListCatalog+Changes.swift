@@ -190,7 +190,11 @@ extension ListCatalog {
       descriptor = try FileDescriptor.open(
         path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     } catch let error as Errno { throw MatchingError(error, "open", path) }
-    defer { close(descriptor.rawValue) }
+    defer {
+      // A child that was forked meanwhile may still hold the descriptor, and with it the lock.
+      flock(descriptor.rawValue, LOCK_UN)
+      close(descriptor.rawValue)
+    }
     guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
       throw errno == EWOULDBLOCK
         ? MatchingError(.locked, "another muhafiz is changing the lists in \(folder)", hint: "try again when it is done")
