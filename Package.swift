@@ -62,7 +62,10 @@ let package = Package(
       name: "CaseworkTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", "muhafiz-decoder", grdb, system],
       exclude: ["ledger_verifier.py"]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", system]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["TestSupport", "muhafiz", "muhafiz-decoder", "Hashing", "Matching", system],
+      exclude: ["kill_at_call.c"]),
   ],
   swiftLanguageModes: [.v6]
 )
