@@ -40,7 +40,8 @@ struct ListHistory {
   /// Imports a version with some of the digests, or is killed on the way.
   mutating func add(_ indexes: Set<Int>, to name: String, killedAfter operations: Int? = nil) throws {
     try attempt(killedAfter: operations) { catalog in
-      try addList(Self.digests.enumerated().filter { indexes.contains($0.offset) }.map(\.element), to: name, in: catalog)
+      try addList(
+        Self.digests.enumerated().filter { indexes.contains($0.offset) }.map(\.element), to: name, in: catalog)
     }
     for active in attempts.last!.active where contents[.init(name: active.name, version: active.version)] == nil {
       contents[.init(name: active.name, version: active.version)] = indexes

@@ -151,7 +151,9 @@ import Testing
     for member in blocklist.members { try member.list.verify() }
     for (index, digest) in ListHistory.digests.enumerated() {
       let lists = try blocklist.matches(for: Fingerprint(sizeInBytes: 1, digests: [digest])).map(\.list)
-      guard Set(lists) == history.answer(index, active) else { throw Fault(description: "digest \(index) is in \(lists)") }
+      guard Set(lists) == history.answer(index, active) else {
+        throw Fault(description: "digest \(index) is in \(lists)")
+      }
     }
     return active
   }
@@ -189,7 +191,8 @@ import Testing
         + "import; \(figures.faults.count) faults; seed \(seed), \(ContinuousClock.now - started)")
     #expect(figures.faults.isEmpty, "\(figures.faults.prefix(5)), seed \(seed)")
     // The power did fail, in every way.
-    #expect(figures.before > 0 && figures.after > 0 && figures.namesLost > 0 && figures.orphans > 0 && figures.sweeps > 0)
+    #expect(
+      figures.before > 0 && figures.after > 0 && figures.namesLost > 0 && figures.orphans > 0 && figures.sweeps > 0)
     #expect(figures.sectorsDropped > 0 && figures.sectorsTurnedToGarbage > 0)
   }
 
@@ -206,7 +209,9 @@ import Testing
 /// Whether two arrays hold the same; what `==` would take long for in a build for debugging.
 private func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
   left.count == right.count
-    && left.withUnsafeBytes { left in right.withUnsafeBytes { memcmp(left.baseAddress!, $0.baseAddress!, $0.count) == 0 } }
+    && left.withUnsafeBytes { left in
+      right.withUnsafeBytes { memcmp(left.baseAddress!, $0.baseAddress!, $0.count) == 0 }
+    }
 }
 
 /// Whether there is time for all of it: `./dev test --long`.

@@ -97,7 +97,9 @@ package final class CrashFileSystem: DurableFileSystem {
   ) throws(Errno) -> Int {
     try perform { state throws(Errno) in
       let count = try host.write(file, at: offset, bytes)
-      return (count, .write(file: state.fileNumbers[file.rawValue]!, offset: Int(offset), bytes: Array(bytes.prefix(count))))
+      return (
+        count, .write(file: state.fileNumbers[file.rawValue]!, offset: Int(offset), bytes: Array(bytes.prefix(count)))
+      )
     }
   }
 
