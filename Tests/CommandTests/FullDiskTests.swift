@@ -38,7 +38,7 @@ struct FullDiskTests {
     var full = 0
     for pages in sequence(first: used, next: { $0 + 3 }) {
       #expect(try mount("remount,size=\(pages * 4096)", at: disk))
-      let result = try muhafiz("list", "import", "--name", "national", new.file)
+      let result = try muhafiz("list", "import", "--name", "national", "--confirm", new.file)
       if result.exitCode == 0 { break }
       full += 1
       #expect(

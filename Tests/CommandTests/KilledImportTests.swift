@@ -43,7 +43,7 @@ import Testing
     let file: String
     let old: [Digest]
     let new: [Digest]
-    var arguments: [String] { ["list", "import", "--name", "national", "--format", "plain", file] }
+    var arguments: [String] { ["list", "import", "--name", "national", "--confirm", "--format", "plain", file] }
 
     init(_ shape: Shape, _ before: Before, in folder: URL) throws {
       home = folder.appending(path: "start")
@@ -156,7 +156,7 @@ import Testing
       let output = Pipe()
       let process = Process()
       process.executableURL = URL(filePath: builtProgram("muhafiz"))
-      process.arguments = ["list", "import", "--name", "national", "--home", home.path, list.path]
+      process.arguments = ["list", "import", "--name", "national", "--confirm", "--home", home.path, list.path]
       process.standardOutput = output
       let started = DispatchTime.now().uptimeNanoseconds
       try process.run()
@@ -227,7 +227,8 @@ import Testing
   }
 
   fileprivate static func add(_ digests: [Digest], to home: URL) throws {
-    let update = ListUpdate(name: "national", source: "test", created: Date())
+    var update = ListUpdate(name: "national", source: "test", created: Date())
+    update.isConfirmed = true
     _ = try ListCatalog(home: FilePath(home.path)).update(update) { builder in
       for (number, digest) in digests.enumerated() {
         try builder.add(ListEntry(recordNumber: number + 1, digests: [digest]))

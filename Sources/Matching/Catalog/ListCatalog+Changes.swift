@@ -155,7 +155,8 @@ extension ListCatalog {
         let version = ListVersion(name: active.name, version: old)
         try fileSystem.remove(path(of: version))
         gone.append(old)
-        do { try fileSystem.remove(signaturePath(of: version)) } catch Errno.noSuchFileOrDirectory {}
+        let names = try DurableFile.names(in: folder.appending(active.name), on: fileSystem)
+        if names.contains("\(old).hashlist.sig") { try fileSystem.remove(signaturePath(of: version)) }
       }
     } catch {}
     return gone
