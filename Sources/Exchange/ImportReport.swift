@@ -1,3 +1,4 @@
+import Hashing
 import Matching
 
 /// A record that was refused.
@@ -36,6 +37,7 @@ struct RecordSink {
   let fileName: String
   var report: ImportReport
   let take: (ListEntry) throws -> Void
+  let takeBare: (Digest, Int) throws -> Bool
   let withdraw: (ListEntry) throws -> Void
 
   mutating func add(_ entry: ListEntry) throws {
@@ -49,6 +51,10 @@ struct RecordSink {
     // Made in one go each: this is where most lines pass, and an entry that changes is copied.
     switch hash {
     case .digest(let digest):
+      if id == nil, try takeBare(digest, number) {
+        report.entries += 1
+        return
+      }
       try add(ListEntry(id: id, recordNumber: number, digests: [digest], contributor: options.contributor))
     case .perceptual(let hash):
       try add(ListEntry(id: id, recordNumber: number, perceptualHashes: [hash], contributor: options.contributor))

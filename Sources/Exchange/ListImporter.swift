@@ -1,4 +1,5 @@
 import Glibc
+import Hashing
 import Matching
 import SystemPackage
 
@@ -22,10 +23,13 @@ public struct ListImporter: Sendable {
   /// - Parameters:
   ///   - path: `-` for standard input.
   ///   - withdraw: Gets each entry that the partner has withdrawn, with its id, its hashes or both.
+  ///   - takeBare: Gets each digest that is all its record says, with the number of the record: most lists are nothing
+  ///     else, and an entry for each costs more than the rest of the reading. Where it answers `false`, `take` gets it.
   ///   - take: Gets each entry, in the order of the file. What it throws ends the reading.
   /// - Throws: ``ExchangeError``.
   public func read(
-    _ path: FilePath, withdraw: (ListEntry) throws -> Void = { _ in }, take: (ListEntry) throws -> Void
+    _ path: FilePath, withdraw: (ListEntry) throws -> Void = { _ in },
+    takeBare: (Digest, Int) throws -> Bool = { _, _ in false }, take: (ListEntry) throws -> Void
   ) throws -> ImportReport {
     let isInput = path == "-"
     let descriptor: FileDescriptor
@@ -35,20 +39,24 @@ public struct ListImporter: Sendable {
       throw ExchangeError(.cannotRead, "cannot read \(path): \(error)")
     }
     defer { if !isInput { close(descriptor.rawValue) } }
-    return try read(descriptor, fileName: isInput ? "standard input" : path.string, withdraw: withdraw, take: take)
+    return try read(
+      descriptor, fileName: isInput ? "standard input" : path.string, withdraw: withdraw, takeBare: takeBare, take: take)
   }
 
   /// Reads an open file; see ``read(_:withdraw:take:)``.
   package func read(
     _ descriptor: FileDescriptor, fileName: String, withdraw: (ListEntry) throws -> Void,
-    take: (ListEntry) throws -> Void
+    takeBare: (Digest, Int) throws -> Bool = { _, _ in false }, take: (ListEntry) throws -> Void
   ) throws -> ImportReport {
     try withoutActuallyEscaping(take) { take in
-      try withoutActuallyEscaping(withdraw) { withdraw in
-        let bytes = ByteStream(descriptor, fileName: fileName, pieceSize: max(pieceSize, 16))
-        return try read(bytes) { format in
-          RecordSink(
-            options: options, fileName: fileName, report: ImportReport(format: format), take: take, withdraw: withdraw)
+      try withoutActuallyEscaping(takeBare) { takeBare in
+        try withoutActuallyEscaping(withdraw) { withdraw in
+          let bytes = ByteStream(descriptor, fileName: fileName, pieceSize: max(pieceSize, 16))
+          return try read(bytes) { format in
+            RecordSink(
+              options: options, fileName: fileName, report: ImportReport(format: format), take: take, takeBare: takeBare,
+              withdraw: withdraw)
+          }
         }
       }
     }

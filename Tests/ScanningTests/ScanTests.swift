@@ -206,7 +206,8 @@ struct ScanTests {
     let path = scratch.path("damaged.hashlist")
     try buildList((0..<1000).map { ListEntry(recordNumber: $0 + 1, digests: [generator.digest()]) }, at: path)
     let file = try FileHandle(forUpdating: URL(filePath: path))
-    for block in 1...6 {
+    // Records, fan-out, indexes and filter: whatever a lookup touches first.
+    for block in 1...11 {
       try file.seek(toOffset: UInt64(block * 4096 + 100))
       try file.write(contentsOf: Data([0xAA, 0x55, 0xAA]))
     }

@@ -40,8 +40,11 @@ public enum DigestAlgorithm: UInt8, Sendable, CaseIterable, Comparable {
 public struct Digest: Sendable, Hashable {
   public let algorithm: DigestAlgorithm
 
-  /// The bytes, most significant first, as four big-endian words; unused low bytes are zero.
-  private let words: SIMD4<UInt64>
+  /// The bytes, most significant first, as big-endian words; unused low bytes are zero. Single words, because an array of
+  /// vectors is aligned to 32 bytes, and a list entry has its digests in an array.
+  private let first, second, third, fourth: UInt64
+
+  private var words: SIMD4<UInt64> { SIMD4(first, second, third, fourth) }
 
   /// Takes the bytes of a digest.
   ///
@@ -49,7 +52,8 @@ public struct Digest: Sendable, Hashable {
   public init?(_ algorithm: DigestAlgorithm, bytes: UnsafeRawBufferPointer) {
     guard bytes.count == algorithm.byteCount else { return nil }
     self.algorithm = algorithm
-    self.words = bigEndianWords(bytes)
+    let words = bigEndianWords(bytes)
+    (first, second, third, fourth) = (words[0], words[1], words[2], words[3])
   }
 
   /// Takes the bytes of a digest; see ``init(_:bytes:)``.

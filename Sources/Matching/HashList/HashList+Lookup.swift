@@ -62,6 +62,9 @@ extension HashList {
   private func find(_ digest: Digest) throws(MatchingError) -> (Records, Int)? {
     guard let records = records(.init(digest.algorithm)) else { return nil }
     let index = try digest.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) -> Int? in
+      // Needed on a hit, and there by the time the filter has answered.
+      let bucket = HashListLayout.bucket(of: key.baseAddress!, bits: records.fanOut.fanOutBits)
+      ck_prefetch(file.bytes.baseAddress! + records.fanOut.offset + bucket * 4)
       guard try isAdmitted(key.baseAddress!, records) else { return nil }
       return try find(key.baseAddress!, in: records)
     }

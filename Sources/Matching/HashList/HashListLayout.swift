@@ -99,8 +99,8 @@ enum HashListLayout {
   /// "Qualities": the list did not say.
   static let unknownQuality: UInt8 = 255
 
-  /// "Fan-out": a bucket holds about this many records, so that most of them lie within one block.
-  static let recordsPerBucket = 64
+  /// "Fan-out": a bucket holds at most about this many records, so that the first guess is hardly a cache line off.
+  static let recordsPerBucket = 16
   static let mostFanOutBits = 24
   // "Filter".
   static let filterBlockSize = 32

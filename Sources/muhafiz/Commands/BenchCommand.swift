@@ -19,23 +19,15 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Digests in the list that is looked up in.") var digests = 1_000_000
   @Option(help: "Perceptual hashes in the list that is searched.") var pdq = 100_000
   @Option(help: "Seconds for each figure.") var seconds = 1.0
+  @Flag(help: "Measure lists only, neither digests nor pictures.") var listsOnly = false
 
   func run() throws {
     guard digests > 0, pdq > 0, seconds > 0 else { throw UsageError("--digests, --pdq and --seconds are more than 0") }
     var generator = SplitMix(state: 1)
-    let piece = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255, using: &generator) }
     if format == .text { print("WORK                                                            FIGURE") }
-    for algorithms in [[DigestAlgorithm.sha256], [.md5], [.sha1], DigestAlgorithm.allCases] {
-      var digester = try Digester(algorithms)
-      let rate = try measure { try piece.withUnsafeBytes { try digester.update($0) } }
-      show("digest, \(algorithms.map(\.name).joined(separator: " + "))", rate * Double(piece.count) / 1e6, "MB/s")
-    }
-    for side in [512, 2048] {
-      let luma = (0..<side * side).map { Float(($0 % side) ^ ($0 / side) & 255) }
-      let rate = luma.withUnsafeBufferPointer { samples in
-        measure { _ = PDQ.dihedralHashes(LumaPlane(width: side, height: side, samples: .floats(samples))) }
-      }
-      show("pdq and its seven turned forms, \(side) × \(side) luma", rate, "images/s")
+    if !listsOnly {
+      try measureDigests(&generator)
+      measurePictures()
     }
     try withLists { lists in
       try measureLookups(lists, &generator)
@@ -43,9 +35,30 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
+  private func measureDigests(_ generator: inout some RandomNumberGenerator) throws {
+    let piece = (0..<(1 << 20)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    for algorithms in [[DigestAlgorithm.sha256], [.md5], [.sha1], DigestAlgorithm.allCases] {
+      var digester = try Digester(algorithms)
+      let rate = try measure { try piece.withUnsafeBytes { try digester.update($0) } }
+      show("digest, \(algorithms.map(\.name).joined(separator: " + "))", rate * Double(piece.count) / 1e6, "MB/s")
+    }
+  }
+
+  private func measurePictures() {
+    for side in [512, 2048] {
+      let luma = (0..<side * side).map { Float(($0 % side) ^ ($0 / side) & 255) }
+      let rate = luma.withUnsafeBufferPointer { samples in
+        measure { _ = PDQ.dihedralHashes(LumaPlane(width: side, height: side, samples: .floats(samples))) }
+      }
+      show("pdq and its seven turned forms, \(side) × \(side) luma", rate, "images/s")
+    }
+  }
+
   private func measureLookups(_ lists: Lists, _ generator: inout some RandomNumberGenerator) throws {
-    let hits = (0..<4096).map { lists.known[$0 * lists.known.count / 4096] }.shuffled()
-    let misses = (0..<4096).map { _ in Self.random(.sha256, &generator) }
+    // So many that they do not all stay in the processor's caches.
+    let count = 1 << 18
+    let hits = (0..<count).map { lists.known[$0 * lists.known.count / count] }.shuffled(using: &generator)
+    let misses = (0..<count).map { _ in Self.random(.sha256, &generator) }
     let mixed = misses.enumerated().map { $0 % 100 == 0 ? hits[$0] : $1 }
     for (name, keys) in [("hits", hits), ("misses", misses)] {
       let rate = try measure { for key in keys { _ = try lists.digests.contains(key) } }

@@ -43,15 +43,31 @@ struct EntryTable: ~Copyable {
       ? (nil, nil) : (Date(timeIntervalSince1970: Double(earliest)), Date(timeIntervalSince1970: Double(latest)))
   }
 
+  /// Adds a row that has neither name nor category.
+  ///
+  /// - Returns: The numbers of the row and of its attribution.
+  mutating func add(recordNumber: Int, contributor: String?) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
+    let attribution = number(of: Attribution(contributor: contributor, category: nil))
+    return try append(recordNumber, attribution, Layout.noString, Layout.unknownTime)
+  }
+
+  private mutating func append(
+    _ recordNumber: Int, _ attribution: UInt32, _ name: UInt64, _ listed: Int64
+  ) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
+    guard count < Layout.mostRecords, let number = UInt32(exactly: recordNumber) else {
+      throw MatchingError(.tooLarge, "a list has at most 2^32 entries, of as many lines")
+    }
+    attributions[Int(attribution)].entries += 1
+    try appendRow(number, attribution, name, listed)
+    count += 1
+    return (UInt32(count - 1), attribution)
+  }
+
   /// Adds a row.
   ///
   /// - Returns: The numbers of the row and of its attribution.
   mutating func add(_ entry: ListEntry) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
-    guard count < Layout.mostRecords, let number = UInt32(exactly: entry.recordNumber) else {
-      throw MatchingError(.tooLarge, "a list has at most 2^32 entries, of as many lines")
-    }
-    let attribution = self.number(of: Attribution(contributor: entry.contributor, category: entry.category))
-    attributions[Int(attribution)].entries += 1
+    let attribution = number(of: Attribution(contributor: entry.contributor, category: entry.category))
     var name = Layout.noString
     if var id = entry.id {
       let offset = names.size
@@ -66,9 +82,7 @@ struct EntryTable: ~Copyable {
       listed = seconds
       (earliest, latest) = (min(earliest, seconds), max(latest, seconds))
     }
-    try appendRow(number, attribution, name, listed)
-    count += 1
-    return (UInt32(count - 1), attribution)
+    return try append(entry.recordNumber, attribution, name, listed)
   }
 
   /// Appends a name, or as much of it as a row can say.

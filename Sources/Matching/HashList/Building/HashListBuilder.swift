@@ -47,6 +47,12 @@ public struct HashListBuilder: ~Copyable {
     try added.add(entry, row: row, attribution: attribution)
   }
 
+  /// Adds a digest that is all its record says. Other than that, as ``add(_:)`` of an entry with it.
+  public mutating func add(bare digest: Digest, recordNumber: Int, contributor: String?) throws(MatchingError) {
+    let (row, attribution) = try entries.add(recordNumber: recordNumber, contributor: contributor)
+    try added.add(digest, row: row, attribution: attribution)
+  }
+
   /// Takes the hashes of an entry out of the version that the list began with; where it has none, what the entry of that
   /// name and contributor says. What else is added stays.
   public mutating func remove(_ entry: ListEntry) throws(MatchingError) {

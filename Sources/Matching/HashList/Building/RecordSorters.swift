@@ -22,17 +22,20 @@ struct RecordSorters: ~Copyable {
 
   /// Adds the hashes of one entry.
   mutating func add(_ entry: ListEntry, row: UInt32, attribution: UInt32) throws(MatchingError) {
-    for digest in entry.digests {
-      switch digest.algorithm {
-      case .md5: try Self.add(digest, row, attribution, to: &md5)
-      case .sha1: try Self.add(digest, row, attribution, to: &sha1)
-      case .sha256: try Self.add(digest, row, attribution, to: &sha256)
-      }
-    }
+    for digest in entry.digests { try add(digest, row: row, attribution: attribution) }
     for hash in entry.perceptualHashes {
       let record = try pdq.next()
       let layout = pdq.layout
       hash.withBytes { layout.write($0, entry: row, attribution: attribution, quality: hash.quality, to: record) }
+    }
+  }
+
+  /// Adds one digest of an entry.
+  mutating func add(_ digest: Digest, row: UInt32, attribution: UInt32) throws(MatchingError) {
+    switch digest.algorithm {
+    case .md5: try Self.add(digest, row, attribution, to: &md5)
+    case .sha1: try Self.add(digest, row, attribution, to: &sha1)
+    case .sha256: try Self.add(digest, row, attribution, to: &sha256)
     }
   }
 
