@@ -7,7 +7,6 @@ import Testing
 @testable import Casework
 
 /// The program is killed, or its disk fails, at every place: what it said to be recorded is there, and the ledger is sound.
-@Suite(.serialized)
 struct LedgerCrashTests {
   private let scratch = try! TemporaryDirectory()
   private var home: String { scratch.path("home") }

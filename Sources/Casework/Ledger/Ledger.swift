@@ -14,9 +14,11 @@ public final class Ledger: Sendable {
   let files: LedgerFiles
 
   /// - Parameter folder: Need not exist yet.
-  public init(_ store: CaseStore, folder: FilePath) {
+  public convenience init(_ store: CaseStore, folder: FilePath) { self.init(store, files: LedgerFiles(folder: folder)) }
+
+  init(_ store: CaseStore, files: LedgerFiles) {
     self.store = store
-    files = LedgerFiles(folder: folder)
+    self.files = files
   }
 
   public var keyPath: FilePath { files.key }
@@ -60,7 +62,7 @@ public final class Ledger: Sendable {
         checkpoint = try Checkpoint(size: size, root: root, key: key)
         for place in try files.places() { try check(checkpoint!, continues: place, key.publicKey) }
         try store.keep(checkpoint!)
-        try LedgerFiles.replace(files.checkpoint, with: checkpoint!.note)
+        try files.replace(files.checkpoint, with: checkpoint!.note)
       }
       return try copy(checkpoint!)
     }
@@ -155,7 +157,7 @@ public final class Ledger: Sendable {
     for place in try files.places() {
       let path = LedgerFiles.copy(of: checkpoint, in: place)
       do throws(CaseworkError) {
-        if try LedgerFiles.read(path) == nil { try LedgerFiles.replace(path, with: checkpoint.note) }
+        if try LedgerFiles.read(path) == nil { try files.replace(path, with: checkpoint.note) }
         copies.append(path)
       } catch { failures.append("\(place): \(error)") }
     }

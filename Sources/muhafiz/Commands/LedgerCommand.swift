@@ -7,7 +7,10 @@ import SystemPackage
 struct LedgerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ledger", abstract: "Checks, signs and proves the record of everything that happened.",
-    subcommands: [LedgerVerify.self, LedgerCheckpoint.self, LedgerProve.self, LedgerCheck.self, LedgerKeyCommand.self])
+    subcommands: [
+      LedgerVerify.self, LedgerCheckpoint.self, LedgerProve.self, LedgerCheck.self, LedgerKeyCommand.self,
+      LedgerBench.self,
+    ])
 }
 
 struct LedgerVerify: ParsableCommand {
