@@ -17,7 +17,8 @@ struct LedgerPowerCutTests {
     try FileManager.default.createDirectory(at: folder.appending(path: "ledger"), withIntermediateDirectories: true)
     try copyKey(home, to: folder)
     let disk = CrashFileSystem(root: FilePath(folder.path).appending("ledger"))
-    let ledger = Ledger(home.store, files: LedgerFiles(folder: FilePath(folder.path).appending("ledger"), fileSystem: disk))
+    let ledger = Ledger(
+      home.store, files: LedgerFiles(folder: FilePath(folder.path).appending("ledger"), fileSystem: disk))
     // Sizes at which tiles begin, grow, fill and leave partial ones behind.
     var published: [(operations: Int, size: Int64)] = [(0, 0)]
     var size = 0
@@ -42,7 +43,8 @@ struct LedgerPowerCutTests {
         lost += remains.namesLost + remains.sectorsDropped + remains.sectorsTurnedToGarbage
         let left = try TemporaryDirectory(inMemory: true)
         for folder in [""] + remains.folders.sorted() {
-          try FileManager.default.createDirectory(atPath: left.path("ledger/\(folder)"), withIntermediateDirectories: true)
+          try FileManager.default.createDirectory(
+            atPath: left.path("ledger/\(folder)"), withIntermediateDirectories: true)
         }
         for (path, bytes) in remains.files { try Data(bytes).write(to: left.url.appending(path: "ledger/\(path)")) }
         try copyKey(home, to: left.url)
@@ -50,7 +52,8 @@ struct LedgerPowerCutTests {
         let kept = try after.lastCheckpoint(key.publicKey)?.size ?? 0
         #expect(kept >= promised, "seed 41, operation \(number): a checkpoint over \(promised) entries was reported")
         let verification = try after.verify(workers: 1)
-        #expect(verification.isSound && verification.signed == kept, "seed 41, operation \(number): \(verification.faults)")
+        #expect(
+          verification.isSound && verification.signed == kept, "seed 41, operation \(number): \(verification.faults)")
         if cuts % 8 == 0 {
           #expect(try after.publish().checkpoint.size == 600)
           #expect(try after.verify(workers: 1).isSound)
@@ -58,7 +61,9 @@ struct LedgerPowerCutTests {
       }
     }
     #expect(lost > 0, "no cut lost anything")
-    print("\(cuts) power cuts in \(disk.operations.count) operations, \(lost) names and sectors lost, every reported checkpoint kept")
+    print(
+      "\(cuts) power cuts in \(disk.operations.count) operations, \(lost) names and sectors lost, every reported checkpoint kept"
+    )
   }
 
   private func copyKey(_ home: TestHome, to folder: URL) throws {

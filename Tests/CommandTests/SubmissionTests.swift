@@ -15,7 +15,8 @@ struct SubmissionTests {
     let own = scratch.url.appending(path: "private name")
     try FileManager.default.createDirectory(at: own, withIntermediateDirectories: true)
     for (name, copy) in [("dunes", "one"), ("harbour", "two"), ("dunes", "one again")] {
-      try FileManager.default.copyItem(atPath: "\(Self.testdata)/pictures/\(name).jpg", toPath: own.appending(path: "\(copy).jpg").path)
+      try FileManager.default.copyItem(
+        atPath: "\(Self.testdata)/pictures/\(name).jpg", toPath: own.appending(path: "\(copy).jpg").path)
     }
     let made = try muhafiz("hash", "--submission", "-o", "bundle.csv", own.path)
     #expect(made.exitCode == 0 && made.text.isEmpty && made.errorText.contains("2 contents in the bundle"))
@@ -23,7 +24,10 @@ struct SubmissionTests {
     let lines = text.split(separator: "\n")
     #expect(lines.count == 3 && lines[1] < lines[2])
     // Nothing but hexadecimal digits, a quality and the heading.
-    #expect(lines.dropFirst().allSatisfy { $0.wholeMatch(of: /[0-9a-f]{64},[0-9a-f]{40},[0-9a-f]{32},[0-9a-f]{64},\d+/) != nil })
+    #expect(
+      lines.dropFirst().allSatisfy {
+        $0.wholeMatch(of: /[0-9a-f]{64},[0-9a-f]{40},[0-9a-f]{32},[0-9a-f]{64},\d+/) != nil
+      })
     #expect(!text.contains("private") && !text.contains("one"))
     #expect(try muhafiz("list", "import", "--name", "submitted", "bundle.csv").exitCode == 0)
     #expect(try muhafiz("scan", "\(Self.testdata)/changed/dunes-saved-again.jpg").text.contains("submitted"))

@@ -32,16 +32,20 @@ extension CaseStore {
       let open = "state NOT IN ('closed', 'withdrawn')"
       return try [
         count("case_file WHERE state = 'open'"), count("case_file WHERE state = 'proposed'"),
-        count("case_file WHERE state = 'appealed'"), count("case_file WHERE state = 'decided' AND decision = 'takedown'"),
+        count("case_file WHERE state = 'appealed'"),
+        count("case_file WHERE state = 'decided' AND decision = 'takedown'"),
         count("takedown WHERE state IN ('ordered', 'returned')"), count("takedown WHERE state = 'returned'"),
         count("takedown WHERE \(open) AND deadline_at < ?", [time.milliseconds]),
-        count("takedown WHERE \(open) AND deadline_at >= ? AND deadline_at < ?", [time.milliseconds, soon.milliseconds]),
+        count(
+          "takedown WHERE \(open) AND deadline_at >= ? AND deadline_at < ?", [time.milliseconds, soon.milliseconds]),
         count("takedown WHERE next_check_at <= ?", [time.milliseconds]),
       ]
     }
     return Today(
-      open: counts[0], proposed: counts[1], appealed: counts[2], toOrder: counts[3], toNotify: counts[4], returned: counts[5],
+      open: counts[0], proposed: counts[1], appealed: counts[2], toOrder: counts[3], toNotify: counts[4],
+      returned: counts[5],
       overdue: counts[6], dueSoon: counts[7], recheckDue: counts[8],
-      proposals: try cases(matching: CaseFilter(state: .proposed, limit: 20)), takedowns: try takedowns(isOpen: true, limit: 20))
+      proposals: try cases(matching: CaseFilter(state: .proposed, limit: 20)),
+      takedowns: try takedowns(isOpen: true, limit: 20))
   }
 }

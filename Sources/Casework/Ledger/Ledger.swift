@@ -91,7 +91,9 @@ public final class Ledger: Sendable {
     try store.forEachEntry(in: bundleStart..<size) { index, entry in
       bundle.append(Array(entry))
       if index >= begin {
-        try edge.append(hasher.leaf(entry), hasher) { tile, hashes in try files.write(tile, LedgerFiles.hashBytes(hashes)) }
+        try edge.append(hasher.leaf(entry), hasher) { tile, hashes in
+          try files.write(tile, LedgerFiles.hashBytes(hashes))
+        }
         if edge.size == last?.size, edge.root(hasher) != last?.root {
           throw CaseworkError(
             .ledgerDamaged, "the first \(edge.size) entries of the ledger are not those that were signed",
@@ -105,7 +107,8 @@ public final class Ledger: Sendable {
       }
     }
     guard edge.size == size else {
-      throw CaseworkError(.ledgerDamaged, "entry \(edge.size) of the ledger is missing", hint: "'muhafiz ledger verify' says more")
+      throw CaseworkError(
+        .ledgerDamaged, "entry \(edge.size) of the ledger is missing", hint: "'muhafiz ledger verify' says more")
     }
     if !bundle.isEmpty {
       let tile = LedgerTile(level: nil, index: size / Int64(LedgerTile.width), count: bundle.count)
@@ -145,7 +148,8 @@ public final class Ledger: Sendable {
     guard latest.size <= checkpoint.size else { throw Self.shorter(checkpoint.size, than: latest) }
     guard try tree(of: checkpoint).hash(of: 0..<latest.size) == latest.root else {
       throw CaseworkError(
-        .ledgerDamaged, "the ledger was forked: \(place) keeps a checkpoint over \(latest.size) entries other than those here",
+        .ledgerDamaged,
+        "the ledger was forked: \(place) keeps a checkpoint over \(latest.size) entries other than those here",
         hint: "keep both as they are; one of them was written anew")
     }
   }
@@ -181,7 +185,8 @@ extension CaseStore {
   ) throws {
     try read { database in
       let rows = try Row.fetchCursor(
-        database.cachedStatement(sql: "SELECT idx, subject, data FROM ledger_entry WHERE idx >= ? AND idx < ? ORDER BY idx"),
+        database.cachedStatement(
+          sql: "SELECT idx, subject, data FROM ledger_entry WHERE idx >= ? AND idx < ? ORDER BY idx"),
         arguments: [range.lowerBound, range.upperBound])
       while let row = try rows.next() {
         try row.withUnsafeData(atIndex: 2) { data in
@@ -195,7 +200,8 @@ extension CaseStore {
   func keep(_ checkpoint: Checkpoint) throws {
     try write { database, _ in
       try database.execute(
-        sql: "INSERT OR IGNORE INTO ledger_checkpoint (size, note) VALUES (?, ?)", arguments: [checkpoint.size, checkpoint.note])
+        sql: "INSERT OR IGNORE INTO ledger_checkpoint (size, note) VALUES (?, ?)",
+        arguments: [checkpoint.size, checkpoint.note])
     }
   }
 

@@ -124,7 +124,8 @@ struct LedgerFiles: Sendable {
     let path = folder.appending("LOCK")
     let descriptor: FileDescriptor
     do {
-      descriptor = try FileDescriptor.open(path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+      descriptor = try FileDescriptor.open(
+        path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     } catch let error as Errno { throw CaseworkError(MatchingError(error, "open", path)) }
     defer { close(descriptor.rawValue) }
     while flock(descriptor.rawValue, LOCK_EX) != 0 {

@@ -25,7 +25,8 @@ public struct Notice: Sendable {
     let values: [String: String] = [
       "authority": takedown.authority, "takedown": takedown.number.description, "case": takedown.caseNumber.description,
       "ordered": Self.time(takedown.orderedAt), "recipient": "\(takedown.recipient.name) <\(takedown.recipient.email)>",
-      "hours": String(takedown.hours), "url": takedown.url, "host": takedown.host, "verified": Self.time(takedown.verifiedAt),
+      "hours": String(takedown.hours), "url": takedown.url, "host": takedown.host,
+      "verified": Self.time(takedown.verifiedAt),
       "sha256": takedown.sha256?.hex ?? "-", "match": takedown.match, "legal_ground": takedown.legalGround,
       "deadline": Self.time(deadline), "signer": takedown.orderedBy,
       "emergency": takedown.isEmergency ? (language == .urdu ? " — ہنگامی" : " - EMERGENCY") : "",

@@ -15,7 +15,8 @@ struct CaseToday: ParsableCommand {
     let today = try home.requireCaseStore().today(at: Date())
     let figures = [
       ("open", today.open), ("proposed", today.proposed), ("appealed", today.appealed), ("to order", today.toOrder),
-      ("to notify", today.toNotify), ("returned", today.returned), ("overdue", today.overdue), ("due soon", today.dueSoon),
+      ("to notify", today.toNotify), ("returned", today.returned), ("overdue", today.overdue),
+      ("due soon", today.dueSoon),
       ("recheck due", today.recheckDue),
     ]
     guard format == .text else {
@@ -29,7 +30,9 @@ struct CaseToday: ParsableCommand {
     for (name, count) in figures { print(name.padded(14) + count.grouped.leftPadded(9)) }
     if !today.proposals.isEmpty { print("\nWAITING FOR A SECOND PERSON") }
     for item in today.proposals {
-      print("\(item.number)  \(item.decision?.rawValue ?? "-"), proposed by \((item.proposedBy ?? "-").forTerminal), version \(item.version)")
+      print(
+        "\(item.number)  \(item.decision?.rawValue ?? "-"), proposed by \((item.proposedBy ?? "-").forTerminal), version \(item.version)"
+      )
     }
     if !today.takedowns.isEmpty { print("\n" + TakedownLine.heading) }
     for takedown in today.takedowns { TakedownLine.show(takedown, format) }

@@ -9,7 +9,8 @@ import SystemPackage
 
 struct LedgerBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measures the ledger and the record on this machine, in a folder that is removed after.",
+    commandName: "bench",
+    abstract: "Measures the ledger and the record on this machine, in a folder that is removed after.",
     discussion: """
       Entries are of some 200 bytes; each group, and each single entry, is durable when it counts. Findings are made up, ten \
       to a case.
@@ -24,7 +25,9 @@ struct LedgerBench: ParsableCommand {
   @Option(help: "Findings in the record that cases are listed from; 0 for none.") var findings = 1_000_000
 
   func run() throws {
-    guard entries >= 1000, single > 0, findings >= 0 else { throw UsageError("--entries is 1000 or more, --single more than 0") }
+    guard entries >= 1000, single > 0, findings >= 0 else {
+      throw UsageError("--entries is 1000 or more, --single more than 0")
+    }
     let place = FilePath(folder).appending("muhafiz-bench-\(getpid())")
     defer { try? FileManager.default.removeItem(atPath: place.string) }
     try DurableFile.makeFolder(place)
@@ -34,7 +37,8 @@ struct LedgerBench: ParsableCommand {
 
   private func event(_ number: Int) -> LedgerEvent {
     .listChanged(
-      action: "import", list: ListVersion(name: "list \(number)", version: "1"), sha256: String(repeating: "0f", count: 32))
+      action: "import", list: ListVersion(name: "list \(number)", version: "1"),
+      sha256: String(repeating: "0f", count: 32))
   }
 
   private func measureLedger(_ place: FilePath) throws {
@@ -52,17 +56,22 @@ struct LedgerBench: ParsableCommand {
     let together = try seconds {
       let failures = Failures()
       DispatchQueue.concurrentPerform(iterations: threads) { thread in
-        failures.catching { for number in 0..<single / 4 { try store.append([event(thread * single + number)], by: "bench", at: Date()) } }
+        failures.catching {
+          for number in 0..<single / 4 { try store.append([event(thread * single + number)], by: "bench", at: Date()) }
+        }
       }
       try failures.rethrow()
     }
-    show("append one by one from \(threads) threads, each durable", Double(single / 4 * threads) / together, "entries/s")
+    show(
+      "append one by one from \(threads) threads, each durable", Double(single / 4 * threads) / together, "entries/s")
     let published = try seconds { _ = try ledger.publish() }
     let size = try store.entryCount()
     show("publish tiles and checkpoint", Double(size) / published, "entries/s")
     var verification: LedgerVerification?
     let verified = try seconds { verification = try ledger.verify(workers: max(2, processorCount)) }
-    guard verification?.isSound == true else { throw CaseworkError(.ledgerDamaged, "the ledger that was just written is not sound") }
+    guard verification?.isSound == true else {
+      throw CaseworkError(.ledgerDamaged, "the ledger that was just written is not sound")
+    }
     show("verify, with tiles and bundles", Double(size) / verified, "entries/s")
     var proof: LedgerProof?
     let proved = try seconds { proof = try ledger.proof(ofEntry: size / 3) }
@@ -74,18 +83,24 @@ struct LedgerBench: ParsableCommand {
     let store = try CaseStore(at: place.appending("cases.sqlite"))
     let list = ListVersion(name: "national", version: "1")
     try store.beginRun(
-      RunStart(id: "bench", startedAt: Date(), tool: "bench", examiner: "bench", exhibit: nil, roots: [], lists: [list]))
+      RunStart(id: "bench", startedAt: Date(), tool: "bench", examiner: "bench", exhibit: nil, roots: [], lists: [list])
+    )
     var generator = SystemRandomNumberGenerator()
     let filled = try seconds {
       for group in stride(from: 0, to: findings, by: 1000) {
         // Ten places to a content, so ten findings to a case.
         let batch = (group..<min(findings, group + 1000)).map { number -> Finding in
           let content = UInt64(number / 10)
-          let bytes = (0..<32).map { UInt8(truncatingIfNeeded: (content &+ 1) &* 0x9E37_79B9_7F4A_7C15 >> UInt64($0 % 8 * 8)) }
+          let bytes = (0..<32).map {
+            UInt8(truncatingIfNeeded: (content &+ 1) &* 0x9E37_79B9_7F4A_7C15 >> UInt64($0 % 8 * 8))
+          }
           let match = Match(list: list, entry: "e\(content)", algorithm: .sha256, grade: .exact)
           return Finding(
-            location: ContentLocation(place: .url("https://host\(number % 5000).example/\(number).jpg"), exhibit: number % 100 == 0 ? "EX-\(number % 7)" : nil),
-            fingerprint: Fingerprint(sizeInBytes: 1000, digests: [Digest(.sha256, bytes: bytes)!]), mediaType: "image/jpeg",
+            location: ContentLocation(
+              place: .url("https://host\(number % 5000).example/\(number).jpg"),
+              exhibit: number % 100 == 0 ? "EX-\(number % 7)" : nil),
+            fingerprint: Fingerprint(sizeInBytes: 1000, digests: [Digest(.sha256, bytes: bytes)!]),
+            mediaType: "image/jpeg",
             matches: [match], verdict: Bool.random(using: &generator) ? .block : .review, listsUsed: [list])
         }
         _ = try store.record(batch, run: "bench", at: Date())
@@ -115,7 +130,9 @@ struct LedgerBench: ParsableCommand {
   }
 
   private func show(_ what: String, _ figure: Double, _ unit: String) {
-    print(what.padded(76) + (figure >= 100 ? Int(figure).grouped : String(format: "%.2f", figure)).leftPadded(14) + " " + unit)
+    print(
+      what.padded(76) + (figure >= 100 ? Int(figure).grouped : String(format: "%.2f", figure)).leftPadded(14) + " "
+        + unit)
   }
 }
 

@@ -19,7 +19,8 @@ final class SubmissionBundle {
     }
     let digests = [DigestAlgorithm.sha256, .sha1, .md5].map { fingerprint.digest($0)?.hex ?? "" }
     let hash = fingerprint.perceptualHash
-    lines.insert((digests + [hash?.hex ?? "", hash.flatMap { $0.quality.map(String.init) } ?? ""]).joined(separator: ","))
+    lines.insert(
+      (digests + [hash?.hex ?? "", hash.flatMap { $0.quality.map(String.init) } ?? ""]).joined(separator: ","))
   }
 
   /// The lines in the order of their digests, each once.
