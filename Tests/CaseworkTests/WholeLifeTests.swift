@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Hashing
 import Matching
 import SystemPackage
@@ -68,6 +69,8 @@ struct WholeLifeTests {
     #expect(try recheck(.gone, after: 1).state == .returned && recheck(.gone, after: 1).state == .closed)
     try store.close()
 
+    // A list that comes into force once there is a record leaves an entry.
+    try muhafiz("list", "import", "--name", "second", "\(Self.testdata)/lists/known.sha256")
     #expect(try muhafiz("takedown", "show", "1").contains("returned 1 times"))
     let checkpoint = try muhafiz("ledger", "checkpoint")
     try Data(checkpoint.utf8).write(to: scratch.url.appending(path: "kept"))
@@ -77,6 +80,12 @@ struct WholeLifeTests {
       #expect(try muhafiz("ledger", "check", "proof", "--key", "home/ledger/key.pub").contains("the proof holds"))
     }
     try muhafiz("export", "statistics", "--minimum-cell", "1")
+    let entries = try CaseStore(at: home.appending("casework.sqlite"))
+    let changes = try entries.read {
+      try Int.fetchOne($0, sql: "SELECT count(*) FROM ledger_entry WHERE CAST(data AS TEXT) ->> '$.type' IN ('list.changed', 'exported')")
+    }
+    #expect(changes == 2)
+    try entries.close()
     // One letter of one entry is changed; then the key is gone.
     let changed = try String(contentsOf: scratch.url.appending(path: "proof"), encoding: .utf8).replacing(
       "index ", with: "index 1")

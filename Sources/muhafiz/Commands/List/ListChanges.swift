@@ -29,7 +29,7 @@ struct ListActivate: ParsableCommand {
 
   func run() throws {
     let active = try home.catalog.activate(ListVersion(name: name, version: version))
-    try home.recordListChange("activate", active)
+    home.recordListChange("activate", active)
     print("list \(active.name), version \(active.version), is in force")
   }
 }
@@ -51,7 +51,7 @@ struct ListRollback: ParsableCommand {
       throw UsageError("there is no earlier version of list '\(name)'", hint: "'muhafiz list show \(name)' shows those there are")
     }
     let active = try catalog.activate(ListVersion(name: name, version: chosen))
-    try home.recordListChange("rollback", active)
+    home.recordListChange("rollback", active)
     print("list \(active.name), version \(active.version), is in force again\(before.map { " instead of \($0.version)" } ?? "")")
   }
 }
@@ -114,7 +114,7 @@ struct ListRemove: ParsableCommand {
     guard let removed = try home.catalog.deactivate(name) else {
       throw UsageError("no list '\(name)' is in force", hint: "'muhafiz list show' shows those that are")
     }
-    try home.recordListChange("remove", removed)
+    home.recordListChange("remove", removed)
     print("list \(removed.name), version \(removed.version), is no longer in force")
   }
 }
