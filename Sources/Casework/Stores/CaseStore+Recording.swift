@@ -171,8 +171,9 @@ extension CaseStore {
   private func caseID(
     for finding: Finding, content: Int64, location: Int64, at time: Date, in database: Database
   ) throws -> (id: Int64, isNew: Bool) {
+    // All findings of a content are in one case, so any of them tells.
     let byContent = try Int64.fetchOne(
-      database, sql: "SELECT case_id FROM finding WHERE content_id = ? ORDER BY id LIMIT 1", arguments: [content])
+      database, sql: "SELECT case_id FROM finding WHERE content_id = ? LIMIT 1", arguments: [content])
     let byLocation = try Int64.fetchOne(
       database, sql: "SELECT case_id FROM finding WHERE location_id = ? ORDER BY id DESC LIMIT 1", arguments: [location]
     )

@@ -91,9 +91,8 @@ struct LedgerBench: ParsableCommand {
         // Ten places to a content, so ten findings to a case.
         let batch = (group..<min(findings, group + 1000)).map { number -> Finding in
           let content = UInt64(number / 10)
-          let bytes = (0..<32).map {
-            UInt8(truncatingIfNeeded: (content &+ 1) &* 0x9E37_79B9_7F4A_7C15 >> UInt64($0 % 8 * 8))
-          }
+          let mixed = (content &+ 1) &* 0x9E37_79B9_7F4A_7C15
+          let bytes = (0..<32).map { UInt8(truncatingIfNeeded: mixed >> UInt64($0 % 8 * 8)) }
           let match = Match(list: list, entry: "e\(content)", algorithm: .sha256, grade: .exact)
           return Finding(
             location: ContentLocation(
