@@ -23,6 +23,7 @@ let package = Package(
   targets: [
     // C, where Swift cannot go or was measured slower; each header says which.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CPango", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
@@ -37,7 +38,7 @@ let package = Package(
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
     .target(
-      name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", grdb, system],
+      name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", "CPango", grdb, system],
       resources: ["pk-peca-37.json", "pk-smpra.json", "voluntary-notice.json", "notice.en.txt", "notice.ur.txt"].map {
         .embedInCode("Resources/\($0)")
       }),

@@ -17,16 +17,21 @@ struct CaseDecisionTests {
     version: Int? = nil, policy: CasePolicy = CasePolicy()
   ) throws -> CaseSummary {
     try home.store.act(
-      CaseRequest(number, action, by: by, reason: reason, decision: decision, version: version), policy: policy, at: home.now)
+      CaseRequest(number, action, by: by, reason: reason, decision: decision, version: version), policy: policy,
+      at: home.now)
   }
 
   private func version(_ number: CaseNumber) throws -> Int { try home.store.detail(of: number).summary.version }
 
-  private func approve(_ number: CaseNumber, by: String) throws { try act(number, .approve, by: by, version: version(number)) }
+  private func approve(_ number: CaseNumber, by: String) throws {
+    try act(number, .approve, by: by, version: version(number))
+  }
 
   /// The entries about a case, as objects.
   private func history(_ number: CaseNumber) throws -> [[String: Any]] {
-    try home.store.entries(about: .caseFile(number)).map { try JSONSerialization.jsonObject(with: Data($0.data)) as! [String: Any] }
+    try home.store.entries(about: .caseFile(number)).map {
+      try JSONSerialization.jsonObject(with: Data($0.data)) as! [String: Any]
+    }
   }
 
   @Test func twoPeopleDecideAndTheReasonStandsInTheRecord() throws {
@@ -34,10 +39,14 @@ struct CaseDecisionTests {
     try act(number, .propose, by: "a", reason: "entry e1", decision: .takedown)
     try approve(number, by: "b")
     let summary = try home.store.detail(of: number).summary
-    #expect(summary.state == .decided && summary.decision == .takedown && summary.proposedBy == "a" && summary.decidedBy == "b")
+    #expect(
+      summary.state == .decided && summary.decision == .takedown && summary.proposedBy == "a"
+        && summary.decidedBy == "b")
     let history = try history(number)
     #expect(history.map { $0["state"] as? String } == ["open", "proposed", "decided"])
-    #expect(history[1]["reason"] as? String == "entry e1" && history[1]["evidence"] as? String == history[2]["evidence"] as? String)
+    #expect(
+      history[1]["reason"] as? String == "entry e1"
+        && history[1]["evidence"] as? String == history[2]["evidence"] as? String)
     #expect((history[2]["evidence"] as? String)?.count == 64)
     _ = try home.ledger.publish()
     #expect(try home.ledger.verify().isSound)
@@ -67,7 +76,9 @@ struct CaseDecisionTests {
     let entries = try home.store.entryCount()
     for (reason, attempt) in attempts {
       let error = #expect(throws: CaseworkError.self) { try attempt() }
-      #expect(error?.code == .refused && error?.description.contains(reason) == true, "\(reason): \(error?.description ?? "")")
+      #expect(
+        error?.code == .refused && error?.description.contains(reason) == true, "\(reason): \(error?.description ?? "")"
+      )
     }
     #expect(try home.store.entryCount() == entries + Int64(attempts.count))
     let refused = try history(near).filter { $0["type"] as? String == "refused" }
@@ -81,21 +92,26 @@ struct CaseDecisionTests {
     let exact = try home.record(1...1)[0]
     #expect(try act(exact, .decide, by: "a", decision: .takedown, policy: policy).state == .decided)
     let near = try home.record(2...2, run: "r2", verdict: .review)[0]
-    let error = #expect(throws: CaseworkError.self) { try act(near, .decide, by: "a", decision: .takedown, policy: policy) }
+    let error = #expect(throws: CaseworkError.self) {
+      try act(near, .decide, by: "a", decision: .takedown, policy: policy)
+    }
     #expect(error?.description.contains("no exact match") == true)
   }
 
   @Test func everyTransitionOfTheTableAndNoOtherIsPossible() throws {
     for state in CaseState.allCases {
       for action in CaseAction.allCases {
-        let number = try home.record(UInt64(home.store.caseCount() + 1)...UInt64(home.store.caseCount() + 1), run: "\(state)\(action)")[0]
+        let number = try home.record(
+          UInt64(home.store.caseCount() + 1)...UInt64(home.store.caseCount() + 1), run: "\(state)\(action)")[0]
         try home.tamper(
-          "UPDATE case_file SET state = '\(state.rawValue)', proposed_by = 'a', decision = 'takedown' WHERE id = \(number.value)")
+          "UPDATE case_file SET state = '\(state.rawValue)', proposed_by = 'a', decision = 'takedown' WHERE id = \(number.value)"
+        )
         let actor = action == .withdraw ? "a" : "b"
         let next = action.next(from: state)
         do {
           let summary = try act(
-            number, action, by: actor, decision: .takedown, version: version(number), policy: CasePolicy(exactNeedsTwo: false))
+            number, action, by: actor, decision: .takedown, version: version(number),
+            policy: CasePolicy(exactNeedsTwo: false))
           #expect(summary.state == next, "\(action) from \(state)")
         } catch let error as CaseworkError {
           #expect(next == nil && error.code == .refused, "\(action) from \(state): \(error)")
@@ -150,11 +166,18 @@ struct CaseDecisionTests {
     try home.store.note("called the host\nno answer", on: cases[0], by: "a", at: home.now)
     #expect(throws: CaseworkError(.refused, "")) { try home.store.note(" ", on: cases[0], by: "a", at: home.now) }
     try home.store.link(cases[2], with: cases[0], why: "same forum", by: "a", at: home.now)
-    #expect(throws: CaseworkError(.refused, "")) { try home.store.link(cases[0], with: cases[0], why: "", by: "a", at: home.now) }
-    #expect(throws: CaseworkError(.noSuchCase, "")) { try home.store.link(cases[0], with: CaseNumber(77), why: "", by: "a", at: home.now) }
+    #expect(throws: CaseworkError(.refused, "")) {
+      try home.store.link(cases[0], with: cases[0], why: "", by: "a", at: home.now)
+    }
+    #expect(throws: CaseworkError(.noSuchCase, "")) {
+      try home.store.link(cases[0], with: CaseNumber(77), why: "", by: "a", at: home.now)
+    }
     #expect(try home.store.detail(of: cases[0]).linked == [cases[2]])
     let types = try history(cases[0]).map { $0["type"] as! String }
-    #expect(types == ["case.opened", "case.claimed", "refused", "refused", "case.released", "case.noted", "refused", "refused"])
+    #expect(
+      types == [
+        "case.opened", "case.claimed", "refused", "refused", "case.released", "case.noted", "refused", "refused",
+      ])
     _ = try home.ledger.publish()
     #expect(try home.ledger.verify().isSound)
   }

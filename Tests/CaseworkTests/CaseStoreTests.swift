@@ -31,12 +31,15 @@ struct CaseStoreTests {
   ) -> Finding {
     var generator = SeededGenerator(seed: seed)
     let fingerprint = Fingerprint(
-      sizeInBytes: 7, digests: [generator.digest(.md5), generator.digest()], perceptualHash: generator.hash(quality: 77))
+      sizeInBytes: 7, digests: [generator.digest(.md5), generator.digest()], perceptualHash: generator.hash(quality: 77)
+    )
     let list = ListVersion(name: "l", version: "1")
     let match = Match(
-      list: list, entry: "e", algorithm: .sha256, grade: .exact, category: Category(scheme: "S", label: "2"), contributor: "c")
+      list: list, entry: "e", algorithm: .sha256, grade: .exact, category: Category(scheme: "S", label: "2"),
+      contributor: "c")
     return Finding(
-      location: ContentLocation(place: .file(path), exhibit: exhibit), fingerprint: fingerprint, mediaType: "image/jpeg",
+      location: ContentLocation(place: .file(path), exhibit: exhibit), fingerprint: fingerprint,
+      mediaType: "image/jpeg",
       matches: matches ?? [match], verdict: verdict, listsUsed: [list])
   }
 
@@ -56,7 +59,9 @@ struct CaseStoreTests {
 
   private func summary(opened: Int = 0, joined: Int = 0, new: Int = 0, again: Int = 0) -> RecordSummary {
     var summary = RecordSummary()
-    (summary.casesOpened, summary.casesJoined, summary.findingsNew, summary.findingsSeenAgain) = (opened, joined, new, again)
+    (summary.casesOpened, summary.casesJoined, summary.findingsNew, summary.findingsSeenAgain) = (
+      opened, joined, new, again
+    )
     return summary
   }
 
@@ -78,7 +83,8 @@ struct CaseStoreTests {
     let store = try makeStore()
     let odd = FilePath(platformString: [0x2F, CChar(bitPattern: 0xFF), CChar(bitPattern: 0xFE), 0x0A, 0])
     _ = try store.record([finding(1, at: odd)], run: "r1", at: Self.time)
-    _ = try store.record([finding(2, at: "x.jpg", exhibit: "EX-1"), finding(3, at: "x.jpg", exhibit: "EX-2")], run: "r1", at: Self.time)
+    _ = try store.record(
+      [finding(2, at: "x.jpg", exhibit: "EX-1"), finding(3, at: "x.jpg", exhibit: "EX-2")], run: "r1", at: Self.time)
     #expect(try store.detail(of: CaseNumber(1)).findings[0].finding.location.place == .file(odd))
     #expect(try store.cases().count == 3)
     #expect(try store.cases(matching: CaseFilter(exhibit: "EX-2")).map(\.number) == [CaseNumber(3)])
@@ -86,7 +92,8 @@ struct CaseStoreTests {
 
   @Test func aNewerListAddsItsMatchesAndMayRaiseTheVerdict() throws {
     let store = try makeStore()
-    let near = Match(list: ListVersion(name: "l", version: "1"), entry: "n", algorithm: .pdq, grade: .near, distanceInBits: 12)
+    let near = Match(
+      list: ListVersion(name: "l", version: "1"), entry: "n", algorithm: .pdq, grade: .near, distanceInBits: 12)
     _ = try store.record([finding(1, at: "/a", verdict: .review, matches: [near])], run: "r1", at: Self.time)
     #expect(try store.cases().map(\.verdict) == [.review])
     _ = try store.record([finding(1, at: "/a")], run: "r1", at: Self.time)
@@ -154,7 +161,9 @@ struct CaseStoreTests {
 
   @Test func listsInPagesAndByFilter() throws {
     let store = try makeStore()
-    let findings = (0..<30).map { finding(UInt64($0) + 1, at: FilePath("/\($0)"), verdict: $0 % 3 == 0 ? .block : .review) }
+    let findings = (0..<30).map {
+      finding(UInt64($0) + 1, at: FilePath("/\($0)"), verdict: $0 % 3 == 0 ? .block : .review)
+    }
     _ = try store.record(findings, run: "r1", at: Self.time)
     #expect(try store.cases(matching: CaseFilter(limit: 7)).map(\.number.value) == Array((24...30).reversed()))
     #expect(try store.cases(matching: CaseFilter(before: CaseNumber(3))).map(\.number.value) == [2, 1])
@@ -165,7 +174,9 @@ struct CaseStoreTests {
 
   @Test func readsCaseNumbersAsPeopleWriteThem() {
     #expect(CaseNumber("C-000012")?.value == 12 && CaseNumber("c-12")?.value == 12 && CaseNumber("12")?.value == 12)
-    for text in ["", "C-", "0", "-1", "C-1x", "١٢", "99999999999999999999"] { #expect(CaseNumber(text) == nil, "\(text)") }
+    for text in ["", "C-", "0", "-1", "C-1x", "١٢", "99999999999999999999"] {
+      #expect(CaseNumber(text) == nil, "\(text)")
+    }
     #expect("\(CaseNumber(12))" == "C-000012" && "\(CaseNumber(1_234_567))" == "C-1234567")
   }
 

@@ -42,14 +42,17 @@ final class TestHome {
   func beginRun(_ run: String) throws {
     let list = ListVersion(name: "national", version: "1")
     try store.beginRun(
-      RunStart(id: run, startedAt: now, tool: "muhafiz test", examiner: "examiner", exhibit: nil, roots: ["/x"], lists: [list]))
+      RunStart(
+        id: run, startedAt: now, tool: "muhafiz test", examiner: "examiner", exhibit: nil, roots: ["/x"], lists: [list])
+    )
   }
 
   func finding(_ seed: UInt64, at place: ContentLocation.Place? = nil, verdict: Verdict = .block) -> Finding {
     var generator = SeededGenerator(seed: seed)
     let list = ListVersion(name: "national", version: "1")
     let match = Match(
-      list: list, entry: "e\(seed)", algorithm: verdict == .block ? .sha256 : .pdq, grade: verdict == .block ? .exact : .near,
+      list: list, entry: "e\(seed)", algorithm: verdict == .block ? .sha256 : .pdq,
+      grade: verdict == .block ? .exact : .near,
       distanceInBits: verdict == .block ? 0 : 12)
     return Finding(
       location: ContentLocation(place: place ?? .url("https://host\(seed).example/\(seed).jpg")),
@@ -68,7 +71,8 @@ final class TestHome {
   func ordered(_ seed: UInt64 = 1, isEmergency: Bool = false, profile: RuleProfile? = nil) throws -> Takedown {
     let number = try decidedCase(seed)
     let order = TakedownOrder(
-      number, url: "https://host\(seed).example/\(seed).jpg", isEmergency: isEmergency, by: "officer", reason: "decided")
+      number, url: "https://host\(seed).example/\(seed).jpg", isEmergency: isEmergency, by: "officer", reason: "decided"
+    )
     return try store.order(order, profile: profile ?? Self.profile(), contacts: Self.contacts(), at: now)
   }
 
@@ -96,7 +100,8 @@ final class TestHome {
   /// What somebody with the database at hand can do, triggers or not.
   func tamper(_ statements: String...) throws {
     try store.database.write { database in
-      try database.execute(sql: "DROP TRIGGER IF EXISTS ledger_entry_never_changes; DROP TRIGGER IF EXISTS ledger_entry_never_goes")
+      try database.execute(
+        sql: "DROP TRIGGER IF EXISTS ledger_entry_never_changes; DROP TRIGGER IF EXISTS ledger_entry_never_goes")
       for statement in statements { try database.execute(sql: statement) }
     }
   }

@@ -7,12 +7,13 @@ import Testing
 @testable import Casework
 
 /// The program is killed, or its disk fails, at every place: what it said to be recorded is there, and the ledger is sound.
-@Suite(.serialized)
 struct LedgerCrashTests {
   private let scratch = try! TemporaryDirectory()
   private var home: String { scratch.path("home") }
 
-  private func muhafiz(_ arguments: String..., input: String? = nil, under prefix: [String] = []) throws -> ProgramResult {
+  private func muhafiz(_ arguments: String..., input: String? = nil, under prefix: [String] = []) throws
+    -> ProgramResult
+  {
     let command = prefix + [builtProgram("muhafiz")] + arguments
     return try run(
       "/usr/bin/env", command, environment: ["MUHAFIZ_HOME": home, "SWIFT_BACKTRACE": "enable=no"],
@@ -75,14 +76,17 @@ struct LedgerCrashTests {
     usleep(UInt32(delay * 1e6))
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
-    #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL, "the kill did not come")
+    #expect(
+      process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL, "the kill did not come")
     return acknowledgements(try Data(contentsOf: output))
   }
 
   private static let calls = "pwrite64,write,fsync,fdatasync,rename,ftruncate,unlink,mkdir"
 
   /// Runs the program with a fault at its N-th system call that changes a file, for every N until none is left.
-  private func atEveryCall(_ fault: String, _ body: (_ strace: [String], _ number: Int) throws -> ProgramResult) throws -> Int {
+  private func atEveryCall(_ fault: String, _ body: (_ strace: [String], _ number: Int) throws -> ProgramResult) throws
+    -> Int
+  {
     guard try run("/usr/bin/env", ["strace", "-V"]).exitCode == 0 else {
       print("skipped: faults at system calls need strace")
       return 0
@@ -91,7 +95,9 @@ struct LedgerCrashTests {
     // Every call of a run under MUHAFIZ_TEST_LONG, else every fifth.
     for number in stride(from: 1, to: 4000, by: isLong ? 1 : 5) {
       let log = scratch.path("strace.log")
-      let strace = ["strace", "-f", "-o", log, "-e", "trace=\(Self.calls)", "-e", "inject=\(Self.calls):\(fault):when=\(number)"]
+      let strace = [
+        "strace", "-f", "-o", log, "-e", "trace=\(Self.calls)", "-e", "inject=\(Self.calls):\(fault):when=\(number)",
+      ]
       _ = try body(strace, number)
       let text = try String(contentsOfFile: log, encoding: .utf8)
       guard text.contains(fault.hasPrefix("signal") ? "+++ killed by SIGKILL" : "(INJECTED)") else { return fired }
@@ -126,11 +132,15 @@ struct LedgerCrashTests {
     print("killed at \(fired) system calls of a checkpoint")
   }
 
-  @Test(arguments: ["error=EIO", "error=ENOSPC", "error=EINTR"]) func everyFailedCallIsAnErrorAndHarmsNothing(fault: String) throws {
+  @Test(arguments: ["error=EIO", "error=ENOSPC", "error=EINTR"]) func everyFailedCallIsAnErrorAndHarmsNothing(
+    fault: String
+  ) throws {
     var acknowledged: [String] = []
     let fired = try atEveryCall(fault) { strace, number in
       let added = try muhafiz("report", "add", "https://host.example/\(number)", under: strace)
-      #expect([0, 2, 5, 11, 12, 13].contains(added.exitCode), "\(fault) at call \(number): \(added.exitCode) \(added.errorText)")
+      #expect(
+        [0, 2, 5, 11, 12, 13].contains(added.exitCode),
+        "\(fault) at call \(number): \(added.exitCode) \(added.errorText)")
       acknowledged += acknowledgements(added.output)
       try check(acknowledged, "\(fault) at call \(number)")
       return added
@@ -142,7 +152,9 @@ struct LedgerCrashTests {
     let fired = try atEveryCall(fault) { strace, number in
       _ = try muhafiz("report", "add", "https://host.example/\(number)")
       let result = try muhafiz("ledger", "checkpoint", under: strace)
-      #expect([0, 5, 11, 12, 13].contains(result.exitCode), "\(fault) at call \(number): \(result.exitCode) \(result.errorText)")
+      #expect(
+        [0, 5, 11, 12, 13].contains(result.exitCode),
+        "\(fault) at call \(number): \(result.exitCode) \(result.errorText)")
       // Silent only where the call that failed was the message itself.
       let log = try String(contentsOfFile: scratch.path("strace.log"), encoding: .utf8)
       let isMute = log.split(separator: "\n").contains { $0.contains("write(2,") && $0.contains("(INJECTED)") }
@@ -164,7 +176,8 @@ struct LedgerCrashTests {
     _ = try muhafiz("report", "add", "https://host.example/first")
     let signed = try muhafiz("ledger", "checkpoint")
     #expect(signed.exitCode == 0)
-    let urls = (0..<20_000).map { "https://host.example/\($0)/" + String(repeating: "x", count: 200) }.joined(separator: "\n")
+    let urls = (0..<20_000).map { "https://host.example/\($0)/" + String(repeating: "x", count: 200) }.joined(
+      separator: "\n")
     let full = try muhafiz("report", "add", "-", input: urls)
     #expect(full.exitCode == 13 && full.errorText.contains("disk is full"), "\(full.exitCode) \(full.errorText)")
     let checkpoint = try muhafiz("ledger", "checkpoint")
@@ -172,7 +185,9 @@ struct LedgerCrashTests {
     let store = try openStore()
     let reports = Set(try store.reports(limit: 1_000_000).map { "\($0.number) new \($0.url)" })
     #expect(acknowledgements(full.output).allSatisfy { reports.contains($0) })
-    let verification = try Ledger(store, folder: FilePath(home).appending("ledger")).verify(against: [("kept", signed.text)])
+    let verification = try Ledger(store, folder: FilePath(home).appending("ledger")).verify(against: [
+      ("kept", signed.text)
+    ])
     #expect(verification.isSound, "\(verification.faults)")
   }
 }

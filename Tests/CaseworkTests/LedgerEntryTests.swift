@@ -15,7 +15,8 @@ struct LedgerEntryTests {
     #expect(
       String(decoding: bytes, as: UTF8.self)
         == #"{"v":1,"type":"case.moved","time":"2026-01-01T00:00:00.678Z","subject":"C-000012","previous":"\#(TreeHasher.empty.hex)","#
-        + #""state":"proposed","by":"analyst-1","action":"propose","reason":"a \"quoted\" line\nand \u202ea turned one"}"#)
+        + #""state":"proposed","by":"analyst-1","action":"propose","reason":"a \"quoted\" line\nand \u202ea turned one"}"#
+    )
     let object = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
     #expect(object?["reason"] as? String == "a \"quoted\" line\nand \u{202E}a turned one")
     let bare = LedgerEntry(.login, by: "o'neil").bytes(at: 0, previous: nil, clockBack: 5)
@@ -49,13 +50,17 @@ struct LedgerEntryTests {
       #expect(text.prefix(19) + "Z" == Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601))
       #expect(LedgerTime.milliseconds(text.utf8) == time)
     }
-    for text in ["", "2026-02-30T00:00:00.000Z", "2026-13-01T00:00:00.000Z", "2026-01-01T24:00:00.000Z", "2026-01-01 00:00:00.000Z"] {
+    for text in [
+      "", "2026-02-30T00:00:00.000Z", "2026-13-01T00:00:00.000Z", "2026-01-01T24:00:00.000Z",
+      "2026-01-01 00:00:00.000Z",
+    ] {
       #expect(LedgerTime.milliseconds(text.utf8) == nil, "\(text)")
     }
   }
 
   @Test func subjectsAreReadAsPeopleWriteThem() {
-    #expect(LedgerSubject("C-000012") == .caseFile(CaseNumber(12)) && LedgerSubject("t-3") == .takedown(TakedownNumber(3)))
+    #expect(
+      LedgerSubject("C-000012") == .caseFile(CaseNumber(12)) && LedgerSubject("t-3") == .takedown(TakedownNumber(3)))
     #expect(LedgerSubject("R-1") == .report(ReportNumber(1)))
     for text in ["", "12", "X-1", "C-", "C-0", "T--1", "C-1 "] { #expect(LedgerSubject(text) == nil, "\(text)") }
   }

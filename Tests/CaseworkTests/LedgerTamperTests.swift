@@ -55,7 +55,8 @@ struct LedgerTamperTests {
     for one in 0..<50 {
       for other in stride(from: one + 1, to: 50, by: isLong ? 1 : 13) {
         let swap = [
-          "UPDATE ledger_entry SET idx = 900 WHERE idx = \(one)", "UPDATE ledger_entry SET idx = \(one) WHERE idx = \(other)",
+          "UPDATE ledger_entry SET idx = 900 WHERE idx = \(one)",
+          "UPDATE ledger_entry SET idx = \(one) WHERE idx = \(other)",
           "UPDATE ledger_entry SET idx = \(other) WHERE idx = 900",
         ]
         for statement in swap { try home.tamper(statement) }
@@ -73,7 +74,9 @@ struct LedgerTamperTests {
       let home = try published(300)
       try home.tamper("DELETE FROM ledger_entry WHERE idx = \(entry)")
       let verification = try home.ledger.verify()
-      #expect(verification.faults.contains { $0.kind == .entryMissing && $0.entries == Int64(entry)..<Int64(entry) + 1 }, "\(entry)")
+      #expect(
+        verification.faults.contains { $0.kind == .entryMissing && $0.entries == Int64(entry)..<Int64(entry) + 1 },
+        "\(entry)")
       // Nothing more is signed on top of it once the tiles cannot hide it.
       try FileManager.default.removeItem(at: home.file("ledger/tile"))
       try home.appendEntries(0..<1)
@@ -84,7 +87,8 @@ struct LedgerTamperTests {
   @Test func anEntryPutInBetweenIsFound() throws {
     let home = try published(20)
     try home.tamper(
-      "UPDATE ledger_entry SET idx = idx + 1000 WHERE idx >= 7", "UPDATE ledger_entry SET idx = idx - 999 WHERE idx >= 1000",
+      "UPDATE ledger_entry SET idx = idx + 1000 WHERE idx >= 7",
+      "UPDATE ledger_entry SET idx = idx - 999 WHERE idx >= 1000",
       "INSERT INTO ledger_entry SELECT 7, subject, data FROM ledger_entry WHERE idx = 3")
     let verification = try home.ledger.verify()
     #expect(verification.faults.filter { $0.kind == .entryChanged }.first?.entries?.lowerBound == 7)
@@ -138,7 +142,10 @@ struct LedgerTamperTests {
     let note = try other.ledger.publish().checkpoint.note
     #expect(try home.ledger.verify(against: [("x", note)]).faults.map(\.kind) == [.checkpointInvalid])
     let own = try home.ledger.publish().checkpoint.note
-    #expect(try home.ledger.verify(against: [("x", own.replacing("\n10\n", with: "\n9\n"))]).faults.map(\.kind) == [.checkpointInvalid])
+    #expect(
+      try home.ledger.verify(against: [("x", own.replacing("\n10\n", with: "\n9\n"))]).faults.map(\.kind) == [
+        .checkpointInvalid
+      ])
     try Data(own.replacing("\n10\n", with: "\n9\n").utf8).write(to: home.file("ledger/checkpoint"))
     #expect(try !home.ledger.verify().isSound)
     #expect(throws: CaseworkError(.ledgerDamaged, "")) { try home.ledger.publish() }
@@ -146,8 +153,11 @@ struct LedgerTamperTests {
 
   @Test func anyByteOfAnyTileOrBundleChangedIsFound() throws {
     let home = try published(300)
-    let files = FileManager.default.enumerator(at: home.file("ledger/tile"), includingPropertiesForKeys: [.isRegularFileKey])!
-      .compactMap { $0 as? URL }.filter { !$0.hasDirectoryPath }.filter { FileManager.default.contents(atPath: $0.path) != nil }
+    let files = FileManager.default.enumerator(
+      at: home.file("ledger/tile"), includingPropertiesForKeys: [.isRegularFileKey])!
+      .compactMap { $0 as? URL }.filter { !$0.hasDirectoryPath }.filter {
+        FileManager.default.contents(atPath: $0.path) != nil
+      }
     #expect(files.count == 5)  // tile/0 and tile/entries full and partial, tile/1 partial.
     var generator = SeededGenerator(seed: 22)
     for file in files {
@@ -173,9 +183,11 @@ struct LedgerTamperTests {
     _ = try home.ledger.publish()
     try home.tamper("UPDATE case_file SET state = 'closed' WHERE id = \(cases[1].value)")
     let verification = try home.ledger.verify()
-    #expect(verification.faults.map(\.kind) == [.recordDiffers] && verification.faults[0].description.contains("C-000002"))
+    #expect(
+      verification.faults.map(\.kind) == [.recordDiffers] && verification.faults[0].description.contains("C-000002"))
     try home.tamper(
-      "UPDATE case_file SET state = 'open'", "DELETE FROM match", "DELETE FROM finding", "DELETE FROM case_file WHERE id = 3")
+      "UPDATE case_file SET state = 'open'", "DELETE FROM match", "DELETE FROM finding",
+      "DELETE FROM case_file WHERE id = 3")
     #expect(try home.ledger.verify().faults.map(\.kind) == [.recordDiffers])
   }
 

@@ -25,14 +25,17 @@ struct LedgerTests {
           guard let place = LedgerTile.at(level: 0, index: Int64(tile), ofTree: Int64(size)) else { continue }
           let hashes = try Data(contentsOf: home.file("ledger/\(place.path)"))
           #expect(Array(hashes) == LedgerFiles.hashBytes(leaves[tile * 256..<tile * 256 + place.count]))
-          let bundle = try Data(contentsOf: home.file("ledger/" + LedgerTile(level: nil, index: place.index, count: place.count).path))
+          let bundle = try Data(
+            contentsOf: home.file("ledger/" + LedgerTile(level: nil, index: place.index, count: place.count).path))
           #expect(LedgerTile.entries(ofBundle: Array(bundle))?.count == place.count)
           if place.count == 256 {
             #expect(!FileManager.default.fileExists(atPath: home.file("ledger/\(place.path).p").path))
           }
         }
         let verification = try home.ledger.verify()
-        #expect(verification.isSound && verification.size == size && verification.root == checkpoint.root, "\(verification.faults)")
+        #expect(
+          verification.isSound && verification.size == size && verification.root == checkpoint.root,
+          "\(verification.faults)")
       }
     }
   }
@@ -73,6 +76,15 @@ struct LedgerTests {
     #expect(try home.ledger.verify().isSound)
     let proof = try home.ledger.consistencyProof(from: before, to: after)
     #expect(try MerkleProof.extends(before.root, of: 300, to: after.root, of: 301, proof: proof))
+  }
+
+  @Test func whoeverVerifiesNeedNotBeAbleToSign() throws {
+    let home = try TestHome()
+    try home.appendEntries(0..<10)
+    let note = try home.ledger.publish().checkpoint.note
+    try FileManager.default.removeItem(at: home.file("ledger/key"))
+    #expect(try home.ledger.verify(against: [("kept", note)]).isSound)
+    #expect(throws: CaseworkError(.keyUnusable, "")) { try home.ledger.publish() }
   }
 
   @Test func proofsHoldWithThePublicKeyAlone() throws {
@@ -161,7 +173,9 @@ struct LedgerTests {
             try ledger.append(LedgerEntry(.login, by: "worker \(worker)"), at: now)
             try database.execute(sql: "INSERT INTO t VALUES (?)", arguments: [worker * 1000 + number])
             // Every fifth is there already: what its transaction appended must go with it.
-            if number % 5 == 4 { try database.execute(sql: "INSERT INTO t VALUES (?)", arguments: [worker * 1000 + number]) }
+            if number % 5 == 4 {
+              try database.execute(sql: "INSERT INTO t VALUES (?)", arguments: [worker * 1000 + number])
+            }
           }
           if number % 5 == 4 { Issue.record("a duplicate was written") }
         } catch {

@@ -28,7 +28,9 @@ struct MerkleTreeTests {
     try MerkleTree(size: Int64(leaves.count)) { height, index in
       let hasher = try TreeHasher()
       var level = Array(leaves[Int(index) << height..<Int(index + 1) << height])
-      while level.count > 1 { level = stride(from: 0, to: level.count, by: 2).map { hasher.node(level[$0], level[$0 + 1]) } }
+      while level.count > 1 {
+        level = stride(from: 0, to: level.count, by: 2).map { hasher.node(level[$0], level[$0 + 1]) }
+      }
       return level[0]
     }
   }
@@ -53,17 +55,19 @@ struct MerkleTreeTests {
     let hasher = try TreeHasher()
     let all = try tree(of: Self.entries.map { hasher.leaf($0) })
     #expect(
-      try all.consistencyProof(from: 6) == [
-        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-      ].map(Self.digest))
+      try all.consistencyProof(from: 6)
+        == [
+          "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+          "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+          "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+        ].map(Self.digest))
     let five = try tree(of: Self.entries[..<5].map { hasher.leaf($0) })
     #expect(
-      try five.consistencyProof(from: 2) == [
-        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-      ].map(Self.digest))
+      try five.consistencyProof(from: 2)
+        == [
+          "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+          "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        ].map(Self.digest))
   }
 
   @Test func everyEntryOfEverySizeHasAProofAndNoOther() throws {
@@ -121,10 +125,12 @@ struct MerkleTreeTests {
     let hasher = try TreeHasher()
     var edge = TreeEdge()
     var filled: [LedgerTile] = []
-    for _ in 0..<65_536 + 257 { edge.append(leaves[0], hasher) { tile, hashes in
-      #expect(hashes.count == 256)
-      filled.append(tile)
-    } }
+    for _ in 0..<65_536 + 257 {
+      edge.append(leaves[0], hasher) { tile, hashes in
+        #expect(hashes.count == 256)
+        filled.append(tile)
+      }
+    }
     #expect(filled.filter { $0.level == 0 }.map(\.index) == Array(0...256))
     #expect(filled.filter { $0.level == 1 }.map(\.index) == [0] && filled.count == 258)
     #expect(edge.levels.map(\.count) == [1, 1, 1])
@@ -132,15 +138,20 @@ struct MerkleTreeTests {
   }
 
   @Test func tilesAreWhereTheSpecificationPutsThem() {
-    func path(_ level: Int?, _ index: Int64, _ count: Int) -> String { LedgerTile(level: level, index: index, count: count).path }
+    func path(_ level: Int?, _ index: Int64, _ count: Int) -> String {
+      LedgerTile(level: level, index: index, count: count).path
+    }
     #expect(path(0, 1_234_067, 256) == "tile/0/x001/x234/067")
     #expect(path(nil, 1_234_067, 8) == "tile/entries/x001/x234/067.p/8")
-    #expect(path(2, 0, 1) == "tile/2/000.p/1" && path(1, 999, 256) == "tile/1/999" && path(1, 1000, 256) == "tile/1/x001/000")
+    #expect(
+      path(2, 0, 1) == "tile/2/000.p/1" && path(1, 999, 256) == "tile/1/999" && path(1, 1000, 256) == "tile/1/x001/000")
     // The example of "Partial Tiles": 70,000 entries.
     #expect(LedgerTile.at(level: 0, index: 272, ofTree: 70_000)?.count == 256)
     #expect(LedgerTile.at(level: 0, index: 273, ofTree: 70_000)?.count == 112)
     #expect(LedgerTile.at(level: 0, index: 274, ofTree: 70_000) == nil)
-    #expect(LedgerTile.at(level: 1, index: 1, ofTree: 70_000)?.count == 17 && LedgerTile.at(level: 2, index: 0, ofTree: 70_000)?.count == 1)
+    #expect(
+      LedgerTile.at(level: 1, index: 1, ofTree: 70_000)?.count == 17
+        && LedgerTile.at(level: 2, index: 0, ofTree: 70_000)?.count == 1)
     #expect(LedgerTile.at(level: 0, index: 1, ofTree: 256) == nil)
   }
 

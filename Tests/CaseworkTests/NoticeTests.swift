@@ -14,7 +14,8 @@ struct NoticeTests {
     let takedown = try home.store.notified(home.ordered().number, how: "mail", by: "officer", at: home.now)
     let text = Notice(takedown, language: language).text
     for part in [
-      takedown.url, "T-000001", "C-000001", takedown.sha256!.hex, "exact match by sha256 with list national version 1", "48",
+      takedown.url, "T-000001", "C-000001", takedown.sha256!.hex, "exact match by sha256 with list national version 1",
+      "48",
       "2026-01-03 00:00", "abuse@hosting.example", "Pakistan Telecommunication Authority", "officer",
     ] { #expect(text.contains(part), "\(part)") }
     #expect(!text.contains("{") && !text.contains("}"))
@@ -30,6 +31,26 @@ struct NoticeTests {
     let takedown = try home.store.order(order, profile: TestHome.profile(), contacts: TestHome.contacts(), at: home.now)
     let text = Notice(takedown, language: .english).text
     #expect(text.contains("To: Evil Bcc: all@example {url} txt <") && !text.contains("\u{202E}"))
+  }
+
+  @Test(arguments: NoticeLanguage.allCases) func pagesHoldTheWholeNotice(language: NoticeLanguage) throws {
+    var takedown = try home.ordered()
+    let notice = Notice(takedown, language: language)
+    let pdf = try notice.pdf(title: "Takedown \(takedown.number)")
+    #expect(pdf.starts(with: Array("%PDF-1.".utf8)) && String(decoding: pdf.suffix(8), as: UTF8.self).contains("%%EOF"))
+    try Data(pdf).write(to: home.file("notice.pdf"))
+    let read = try run("/usr/bin/env", ["pdftotext", "-layout", home.file("notice.pdf").path, "-"])
+    guard read.exitCode != 127 else { return print("skipped: pages are read with pdftotext, of poppler-utils") }
+    for part in ["T-000001", "https://host1.example/1.jpg", "SHA-256", "48"] {
+      #expect(read.text.contains(part), "\(part)")
+    }
+    // A long URL is broken, and the rest goes on to a second page.
+    let long = Array(repeating: "part/", count: 1500).joined()
+    try home.tamper("UPDATE takedown SET url = 'https://host1.example/\(long)'")
+    takedown = try home.store.takedown(takedown.number)
+    try Data(Notice(takedown, language: language).pdf(title: "x")).write(to: home.file("long.pdf"))
+    let pages = try run("/usr/bin/env", ["pdftotext", home.file("long.pdf").path, "-"]).text
+    #expect(pages.count { $0 == "\u{0C}" } > 1 && pages.replacing("\n", with: "").count { $0 == "/" } > 1500)
   }
 
   /// What the schemas of XARF v4 demand of a report like ours.
@@ -48,14 +69,21 @@ struct NoticeTests {
     demand(text("category") == "content" && text("type") == "csam", "category")
     demand(URL(string: text("url"))?.scheme != nil, "url")
     demand(["baseline", "A1", "A2", "B1", "B2"].contains(text("classification")), "classification")
-    demand(["hash_match", "ai_detection", "manual_review", "user_report", "automated_scan"].contains(text("detection_method")), "detection_method")
+    demand(
+      ["hash_match", "ai_detection", "manual_review", "user_report", "automated_scan"].contains(
+        text("detection_method")), "detection_method")
     let hashes = report["hash_values"] as? [String: String] ?? [:]
-    demand(Set(hashes.keys).isSubset(of: ["md5", "sha1", "sha256", "photodna"]) && hashes["sha256"]?.count ?? 64 == 64, "hash_values")
+    demand(
+      Set(hashes.keys).isSubset(of: ["md5", "sha1", "sha256", "photodna"]) && hashes["sha256"]?.count ?? 64 == 64,
+      "hash_values")
     for evidence in report["evidence"] as? [[String: Any]] ?? [] {
       let payload = Data(base64Encoded: evidence["payload"] as? String ?? "") ?? Data()
       let digest = payload.withUnsafeBytes { try? Digester.digests(of: $0, [.sha256])[0] }
-      demand(evidence["hash"] as? String == digest?.description && evidence["size"] as? Int == payload.count, "evidence")
-      demand(payload.count <= 5 << 20 && (evidence["content_type"] as? String)?.hasPrefix("text/plain") == true, "evidence type")
+      demand(
+        evidence["hash"] as? String == digest?.description && evidence["size"] as? Int == payload.count, "evidence")
+      demand(
+        payload.count <= 5 << 20 && (evidence["content_type"] as? String)?.hasPrefix("text/plain") == true,
+        "evidence type")
     }
     return faults
   }
@@ -78,9 +106,12 @@ struct NoticeTests {
 
   // MARK: Blocks
 
-  private func block(_ takedown: Takedown, days: Int? = nil, by: String = "officer", profile: RuleProfile? = nil) throws -> DNSBlock {
+  private func block(_ takedown: Takedown, days: Int? = nil, by: String = "officer", profile: RuleProfile? = nil) throws
+    -> DNSBlock
+  {
     try home.store.block(
-      takedown.number, days: days, reason: "no answer", profile: profile ?? TestHome.profile(), contacts: TestHome.contacts(), by: by,
+      takedown.number, days: days, reason: "no answer", profile: profile ?? TestHome.profile(),
+      contacts: TestHome.contacts(), by: by,
       at: home.now)
   }
 
@@ -94,7 +125,8 @@ struct NoticeTests {
     }
     let approved = try home.store.approveBlock(takedown.number, reason: "one site", by: "reviewer", at: home.now)
     #expect(approved.isInForce(at: home.now))
-    #expect(try RPZZone(home.store.dnsBlocks(), origin: "rpz.example", at: home.now).text.contains("host1.example CNAME ."))
+    #expect(
+      try RPZZone(home.store.dnsBlocks(), origin: "rpz.example", at: home.now).text.contains("host1.example CNAME ."))
     #expect(throws: CaseworkError(.refused, "")) {
       try home.store.approveBlock(takedown.number, reason: "again", by: "third", at: home.now)
     }
@@ -130,8 +162,13 @@ struct NoticeTests {
   }
 
   @Test func hostsThatAZoneCannotNameAreRefused() {
-    for host in ["a.example", "a-b.c_d.example", "xn--p1ai.example", "192.0.2.1", "2001:db8::1"] { #expect(DNSBlock.canName(host), "\(host)") }
-    for host in ["com", "", ".", "a..b", "a.example.", "-a.example", "a b.example", "a.example\n* CNAME .", "a;b.example", "ä.example", "*.example"] {
+    for host in ["a.example", "a-b.c_d.example", "xn--p1ai.example", "192.0.2.1", "2001:db8::1"] {
+      #expect(DNSBlock.canName(host), "\(host)")
+    }
+    for host in [
+      "com", "", ".", "a..b", "a.example.", "-a.example", "a b.example", "a.example\n* CNAME .", "a;b.example",
+      "ä.example", "*.example",
+    ] {
       #expect(!DNSBlock.canName(host), "\(host)")
     }
   }
@@ -142,8 +179,12 @@ struct NoticeTests {
         takedown: TakedownNumber(number), host: host, orderedBy: "a", orderedAt: home.now,
         expiresAt: home.now.addingTimeInterval(86_400), needsApproval: false, approvedBy: nil)
     }
-    let hosts = ["a.example", "a.example", "b-c.example.org", "192.0.2.7", "2001:db8::7", "2001:db8:1:2:3:4:5:6", "::1", "1:0:0:2:0:0:0:3"]
-    let zone = try RPZZone(hosts.enumerated().map { made($1, Int64($0 + 1)) }, origin: "block.rpz.example", at: home.now)
+    let hosts = [
+      "a.example", "a.example", "b-c.example.org", "192.0.2.7", "2001:db8::7", "2001:db8:1:2:3:4:5:6", "::1",
+      "1:0:0:2:0:0:0:3",
+    ]
+    let zone = try RPZZone(
+      hosts.enumerated().map { made($1, Int64($0 + 1)) }, origin: "block.rpz.example", at: home.now)
     #expect(zone.text.contains("32.7.2.0.192.rpz-ip CNAME ."))
     #expect(zone.text.contains("128.7.zz.db8.2001.rpz-ip CNAME .") && zone.text.contains("128.1.zz.rpz-ip CNAME ."))
     #expect(zone.text.contains("128.3.zz.2.0.0.1.rpz-ip CNAME ."))

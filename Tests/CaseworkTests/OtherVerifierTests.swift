@@ -37,7 +37,9 @@ struct OtherVerifierTests {
     let home = try TestHome()
     try home.appendEntries(0..<300)
     let note = try home.ledger.publish().checkpoint.note
-    for name in ["tile/0/000", "tile/0/001.p/44", "tile/entries/000", "tile/entries/001.p/44", "tile/1/000.p/1", "checkpoint"] {
+    for name in [
+      "tile/0/000", "tile/0/001.p/44", "tile/entries/000", "tile/entries/001.p/44", "tile/1/000.p/1", "checkpoint",
+    ] {
       let file = home.file("ledger/\(name)")
       let bytes = try Data(contentsOf: file)
       var changed = bytes
@@ -83,7 +85,10 @@ struct OtherVerifierTests {
       try Data(text.utf8).write(to: home.file("text"))
       return try run(
         "/usr/bin/env",
-        ["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key.der", "-rawin", "-in", "text", "-sigfile", "signature"],
+        [
+          "openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "key.der", "-rawin", "-in", "text",
+          "-sigfile", "signature",
+        ],
         in: home.scratch.url
       ).exitCode == 0
     }

@@ -16,11 +16,12 @@ struct SignedNoteTests {
     then you don't know what your problem is.
 
     """
-  private static let note = text + """
+  private static let note =
+    text + """
 
-    — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
+      — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
 
-    """
+      """
 
   @Test func signsAndOpensThePublishedNote() throws {
     let key = try #require(LedgerPublicKey(Self.publicKey))
@@ -50,7 +51,8 @@ struct SignedNoteTests {
   @Test func passesOverTheSignaturesOfOthersAndRefusesTwoOfItsOwn() throws {
     let key = try #require(LedgerPublicKey(Self.publicKey))
     let line = Self.note.split(separator: "\n").last!
-    let witness = "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
+    let witness =
+      "— EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ=\n"
     #expect(try SignedNote.open(Self.note + witness, key: key) == Self.text)
     #expect(throws: CaseworkError(.ledgerDamaged, "")) { try SignedNote.open(Self.text + "\n" + witness, key: key) }
     #expect(throws: CaseworkError(.ledgerDamaged, "")) { try SignedNote.open(Self.note + line + "\n", key: key) }
@@ -81,11 +83,22 @@ struct SignedNoteTests {
     let shown = try String(contentsOfFile: path.string + ".pub", encoding: .utf8)
     #expect(LedgerPublicKey(shown) == key.publicKey)
     #expect(throws: CaseworkError(.keyUnusable, "")) { try LedgerKey.load(at: path, name: "other.example/log") }
+    try FileManager.default.removeItem(atPath: path.string + ".pub")
+    #expect(try LedgerKey.load(at: path).publicKey == key.publicKey && LedgerKey.loadPublic(at: path) == key.publicKey)
+    // A key is never made beside the public half of another.
+    try FileManager.default.moveItem(atPath: path.string, toPath: path.string + ".away")
+    #expect(throws: CaseworkError(.keyUnusable, "")) { try LedgerKey.load(at: path) }
+    let other = try LedgerKey.load(at: FilePath(scratch.path("fourth/key")))
+    try FileManager.default.copyItem(atPath: scratch.path("fourth/key"), toPath: path.string)
+    #expect(throws: CaseworkError(.keyUnusable, "")) { try LedgerKey.load(at: path) }
+    #expect(other.publicKey != key.publicKey)
     try Data("PRIVATE+KEY+changed".utf8).write(to: URL(filePath: path.string))
     #expect(throws: CaseworkError(.keyUnusable, "")) { try LedgerKey.load(at: path) }
     let named = try LedgerKey.load(at: FilePath(scratch.path("other/key")), name: "cell.example/ledger")
     #expect(named.publicKey.name == "cell.example/ledger")
-    #expect(throws: CaseworkError(.keyUnusable, "")) { try LedgerKey.load(at: FilePath(scratch.path("third/key")), name: "a b") }
+    #expect(throws: CaseworkError(.keyUnusable, "")) {
+      try LedgerKey.load(at: FilePath(scratch.path("third/key")), name: "a b")
+    }
   }
 
   @Test func checkpointsAreReadStrictly() throws {
@@ -95,7 +108,8 @@ struct SignedNoteTests {
     let root = TreeHasher.empty.base64
     for body in [
       "PeterNeumann\n1042\n", "other\n1\n\(root)\n", "PeterNeumann\n01\n\(root)\n", "PeterNeumann\n-1\n\(root)\n",
-      "PeterNeumann\n+1\n\(root)\n", "PeterNeumann\n1\n\(root.dropLast())\n", "PeterNeumann\n99999999999999999999\n\(root)\n",
+      "PeterNeumann\n+1\n\(root)\n", "PeterNeumann\n1\n\(root.dropLast())\n",
+      "PeterNeumann\n99999999999999999999\n\(root)\n",
       "PeterNeumann\n1\nAAAA\n", "PeterNeumann\n1 \n\(root)\n",
     ] {
       let note = try SignedNote.sign(body, key: key)

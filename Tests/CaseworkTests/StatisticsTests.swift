@@ -11,7 +11,8 @@ struct StatisticsTests {
 
   private func statistics(minimum: Int = 1) throws -> Statistics {
     try home.store.statistics(
-      from: Date(timeIntervalSince1970: 1_767_225_600), until: Date(timeIntervalSince1970: 1_800_000_000), minimumCell: minimum)
+      from: Date(timeIntervalSince1970: 1_767_225_600), until: Date(timeIntervalSince1970: 1_800_000_000),
+      minimumCell: minimum)
   }
 
   private func cells(_ statistics: Statistics, _ title: String, _ label: String) throws -> [String] {
@@ -39,7 +40,8 @@ struct StatisticsTests {
     let near = try home.record(20...20, run: "near", verdict: .review)[0]
     func act(_ action: CaseAction, by: String, _ decision: CaseDecision? = nil) throws {
       let version = try home.store.detail(of: near).summary.version
-      _ = try home.store.act(CaseRequest(near, action, by: by, reason: "x", decision: decision, version: version), at: home.now)
+      _ = try home.store.act(
+        CaseRequest(near, action, by: by, reason: "x", decision: decision, version: version), at: home.now)
     }
     try act(.propose, by: "a", .takedown)
     try act(.approve, by: "b")
@@ -55,11 +57,15 @@ struct StatisticsTests {
     #expect(try cells(statistics, "totals", "cases opened") == ["11"])
     #expect(try cells(statistics, "totals", "cases with an exact match") == ["10"])
     #expect(try cells(statistics, "totals", "decisions overturned") == ["1"])
-    #expect(try cells(statistics, "totals", "takedowns ordered") == ["10"] && cells(statistics, "totals", "takedowns removed") == ["8"])
+    #expect(
+      try cells(statistics, "totals", "takedowns ordered") == ["10"]
+        && cells(statistics, "totals", "takedowns removed") == ["8"])
     #expect(try cells(statistics, "hours", "received to notified") == ["10", "5.0", "9.0", "10.0"])
     #expect(try cells(statistics, "hours", "notified to removed") == ["8", "4.0", "8.0", "8.0"])
     #expect(try cells(statistics, "takedowns by host", "host3.example") == ["1", "1"])
-    #expect(try cells(statistics, "takedowns by country", "PK") == ["9", "7"] && cells(statistics, "takedowns by country", "?") == ["1", "1"])
+    #expect(
+      try cells(statistics, "takedowns by country", "PK") == ["9", "7"]
+        && cells(statistics, "takedowns by country", "?") == ["1", "1"])
     #expect(try cells(statistics, "takedowns by month", "2026-01") == ["10", "8"])
     #expect(try cells(statistics, "cases by list", "national") == ["11", "11", "1", "90.9 %"])
   }
@@ -67,7 +73,9 @@ struct StatisticsTests {
   @Test func smallCellsAreNotShownAndNothingGivesThemAway() throws {
     try fill()
     let statistics = try statistics(minimum: 9)
-    #expect(try cells(statistics, "totals", "takedowns removed") == ["<9"] && cells(statistics, "totals", "reports received") == ["0"])
+    #expect(
+      try cells(statistics, "totals", "takedowns removed") == ["<9"]
+        && cells(statistics, "totals", "reports received") == ["0"])
     #expect(try cells(statistics, "hours", "notified to removed") == ["<9", "-", "-", "-"])
     #expect(try cells(statistics, "takedowns by host", "host3.example") == ["<9", "<9"])
     #expect(!statistics.csv.contains("host3.example,ordered,1"))
@@ -75,16 +83,22 @@ struct StatisticsTests {
 
   @Test func anEmptyPeriodHasNoFiguresAndNoFailure() throws {
     let statistics = try statistics(minimum: 5)
-    #expect(try cells(statistics, "totals", "cases opened") == ["0"] && cells(statistics, "hours", "received to removed") == ["0", "-", "-", "-"])
+    #expect(
+      try cells(statistics, "totals", "cases opened") == ["0"]
+        && cells(statistics, "hours", "received to removed") == ["0", "-", "-", "-"])
     #expect(statistics.svg.contains("<desc>none</desc>") && statistics.text.contains("TOTALS"))
   }
 
   @Test func tablesAreSafeInASpreadsheetAndTheChartIsWellFormed() throws {
     try fill()
-    try home.tamper(#"UPDATE takedown SET host = '=cmd("x"), a' WHERE id = 1"#, "UPDATE takedown SET country = '<b>&' WHERE id = 2")
+    try home.tamper(
+      #"UPDATE takedown SET host = '=cmd("x"), a' WHERE id = 1"#, "UPDATE takedown SET country = '<b>&' WHERE id = 2")
     let statistics = try statistics()
     #expect(statistics.csv.contains("takedowns by host,\"'=cmd(\"\"x\"\"), a\",ordered,1"))
-    #expect(statistics.csv.split(separator: "\r\n").allSatisfy { line in !line.split(separator: ",").contains { $0.hasPrefix("=") } })
+    #expect(
+      statistics.csv.split(separator: "\r\n").allSatisfy { line in
+        !line.split(separator: ",").contains { $0.hasPrefix("=") }
+      })
     try Data(statistics.svg.utf8).write(to: home.file("chart.svg"))
     let parse = "import sys, xml.dom.minidom as x; d = x.parse(sys.argv[1]); print(len(d.getElementsByTagName('rect')))"
     let result = try run("/usr/bin/env", ["python3", "-c", parse, home.file("chart.svg").path])

@@ -24,16 +24,21 @@ struct TakedownTests {
   /// From a finding to a closed takedown and a closed case, then back once more, with the clock in the test's hands.
   @Test func aWholeLifeAndAReturnThatReopensIt() throws {
     let begun = home.now
-    _ = try home.store.addReport(ReportedURL("https://host1.example/1.jpg"), source: "hotline", by: "clerk", at: home.now)
+    _ = try home.store.addReport(
+      ReportedURL("https://host1.example/1.jpg"), source: "hotline", by: "clerk", at: home.now)
     home.wait(hours: 1)
     var takedown = try home.ordered()
-    #expect(takedown.state == .ordered && takedown.receivedAt == begun && takedown.recipient.email == "abuse@hosting.example")
+    #expect(
+      takedown.state == .ordered && takedown.receivedAt == begun && takedown.recipient.email == "abuse@hosting.example")
     #expect(try home.store.detail(of: takedown.caseNumber).summary.state == .actioned)
     home.wait(hours: 1)
     takedown = try home.store.notified(takedown.number, how: "mail 1", by: "officer", at: home.now)
     #expect(takedown.deadline == home.now.addingTimeInterval(48 * 3600))
     home.wait(hours: 30)
-    #expect(try home.store.remind(profiles: [TestHome.profile()], by: "timer", at: home.now).map(\.number) == [takedown.number])
+    #expect(
+      try home.store.remind(profiles: [TestHome.profile()], by: "timer", at: home.now).map(\.number) == [
+        takedown.number
+      ])
     #expect(try home.store.remind(profiles: [TestHome.profile()], by: "timer", at: home.now).isEmpty)
     takedown = try home.store.acknowledged(takedown.number, reference: "ticket 4711", by: "officer", at: home.now)
     takedown = try recheck(takedown, .stillUp)
@@ -49,11 +54,16 @@ struct TakedownTests {
 
     home.wait(hours: 168)
     #expect(try home.store.dueForRecheck(at: home.now).map(\.number) == [takedown.number])
-    takedown = try home.store.recheckDue(profiles: [TestHome.profile()], by: "rechecker", at: home.now) { _ in (.stillUp, "HTTP 200") }[0]
-    #expect(takedown.state == .returned && takedown.returns == 1 && takedown.removedAt == nil && takedown.deadline == nil)
+    takedown = try home.store.recheckDue(profiles: [TestHome.profile()], by: "rechecker", at: home.now) { _ in
+      (.stillUp, "HTTP 200")
+    }[0]
+    #expect(
+      takedown.state == .returned && takedown.returns == 1 && takedown.removedAt == nil && takedown.deadline == nil)
     #expect(try home.store.detail(of: takedown.caseNumber).summary.state == .actioned)
     takedown = try home.store.notified(takedown.number, how: "mail 2", by: "officer", at: home.now)
-    #expect(takedown.deadline == home.now.addingTimeInterval(48 * 3600) && takedown.notifiedAt == begun.addingTimeInterval(2 * 3600))
+    #expect(
+      takedown.deadline == home.now.addingTimeInterval(48 * 3600)
+        && takedown.notifiedAt == begun.addingTimeInterval(2 * 3600))
     for _ in 0..<2 {
       home.wait(hours: 1)
       takedown = try recheck(takedown, .gone)
@@ -61,9 +71,11 @@ struct TakedownTests {
     #expect(takedown.state == .closed)
     #expect(
       try states(takedown.number) == [
-        "takedown.issued ordered", "takedown.notified notified", "takedown.reminded notified", "takedown.acknowledged acknowledged",
+        "takedown.issued ordered", "takedown.notified notified", "takedown.reminded notified",
+        "takedown.acknowledged acknowledged",
         "takedown.rechecked acknowledged", "takedown.rechecked acknowledged", "takedown.closed closed",
-        "takedown.reopened returned", "takedown.notified notified", "takedown.rechecked notified", "takedown.closed closed",
+        "takedown.reopened returned", "takedown.notified notified", "takedown.rechecked notified",
+        "takedown.closed closed",
       ])
     _ = try home.ledger.publish()
     let verification = try home.ledger.verify()
@@ -94,7 +106,9 @@ struct TakedownTests {
   @Test func aFetchThatFailsIsUnreachableAndNeverGone() throws {
     let takedown = try home.ordered()
     home.wait(hours: 2)
-    let after = try home.store.recheckDue(profiles: [TestHome.profile()], by: "r", at: home.now) { _ in throw Errno.noSpace }
+    let after = try home.store.recheckDue(profiles: [TestHome.profile()], by: "r", at: home.now) { _ in
+      throw Errno.noSpace
+    }
     #expect(after.map(\.goneCount) == [0] && after[0].state == .ordered)
     #expect(try states(takedown.number).last == "takedown.rechecked ordered")
     // Checks thin out while it is up: an hour, six, a day, and every day.
@@ -109,10 +123,14 @@ struct TakedownTests {
     let number = try home.decidedCase()
     let undecided = try home.record(2...2, run: "r2")[0]
     let url = "https://host1.example/1.jpg"
-    func order(_ change: (inout TakedownOrder) -> Void = { _ in }, _ profile: (inout RuleProfile) -> Void = { _ in }, contacts: ContactTable? = nil) throws {
+    func order(
+      _ change: (inout TakedownOrder) -> Void = { _ in }, _ profile: (inout RuleProfile) -> Void = { _ in },
+      contacts: ContactTable? = nil
+    ) throws {
       var order = TakedownOrder(number, url: url, by: "officer", reason: "decided")
       change(&order)
-      _ = try home.store.order(order, profile: TestHome.profile(profile), contacts: contacts ?? TestHome.contacts(), at: home.now)
+      _ = try home.store.order(
+        order, profile: TestHome.profile(profile), contacts: contacts ?? TestHome.contacts(), at: home.now)
     }
     let attempts: [(String, () throws -> Void)] = [
       ("not decided", { try order { $0.caseNumber = undecided } }),
@@ -126,15 +144,21 @@ struct TakedownTests {
     for (reason, attempt) in attempts {
       let before = try home.store.entryCount()
       let error = #expect(throws: CaseworkError.self) { try attempt() }
-      #expect(error?.code == .refused && error?.description.contains(reason) == true, "\(reason): \(error?.description ?? "")")
+      #expect(
+        error?.code == .refused && error?.description.contains(reason) == true, "\(reason): \(error?.description ?? "")"
+      )
       #expect(try home.store.entryCount() == before + 1)
     }
     #expect(throws: CaseworkError(.unusableData, "")) { try order { $0.url = "ftp://host1.example/" } }
     try order()
     #expect(throws: CaseworkError(.refused, "")) { try order() }  // One is under way.
     let takedown = try home.store.takedowns()[0]
-    #expect(throws: CaseworkError(.refused, "")) { try home.store.acknowledged(takedown.number, reference: "", by: "x", at: home.now) }
-    #expect(throws: CaseworkError(.refused, "")) { try home.store.end(takedown.number, withdraw: true, reason: " ", by: "x", at: home.now) }
+    #expect(throws: CaseworkError(.refused, "")) {
+      try home.store.acknowledged(takedown.number, reference: "", by: "x", at: home.now)
+    }
+    #expect(throws: CaseworkError(.refused, "")) {
+      try home.store.end(takedown.number, withdraw: true, reason: " ", by: "x", at: home.now)
+    }
     _ = try home.store.end(takedown.number, withdraw: true, reason: "wrong host", by: "x", at: home.now)
     #expect(throws: CaseworkError(.refused, "")) { try recheck(takedown, .gone) }
     #expect(throws: CaseworkError(.noSuchTakedown, "")) { try home.store.takedown(TakedownNumber(9)) }
@@ -154,8 +178,10 @@ struct TakedownTests {
             case .notify: try home.store.notified(number, how: "x", by: "a", at: home.now)
             case .acknowledge: try home.store.acknowledged(number, reference: "x", by: "a", at: home.now)
             case .escalate:
-              try home.store.escalate(number, profile: TestHome.profile(), contacts: TestHome.contacts(), by: "a", at: home.now)
-            case .recheck: try home.store.rechecked(number, .changed, profile: TestHome.profile(), by: "a", at: home.now)
+              try home.store.escalate(
+                number, profile: TestHome.profile(), contacts: TestHome.contacts(), by: "a", at: home.now)
+            case .recheck:
+              try home.store.rechecked(number, .changed, profile: TestHome.profile(), by: "a", at: home.now)
             default: try home.store.end(number, withdraw: event == .withdraw, reason: "x", by: "a", at: home.now)
             }
           #expect(after.state == event.next(from: state), "\(event) from \(state)")
@@ -171,7 +197,8 @@ struct TakedownTests {
     #expect(takedown.hours == 12)
     takedown = try home.store.notified(takedown.number, how: "mail", by: "officer", at: home.now)
     func escalate() throws -> Takedown {
-      try home.store.escalate(takedown.number, profile: TestHome.profile(), contacts: TestHome.contacts(), by: "officer", at: home.now)
+      try home.store.escalate(
+        takedown.number, profile: TestHome.profile(), contacts: TestHome.contacts(), by: "officer", at: home.now)
     }
     home.wait(hours: 12)
     #expect(!takedown.isOverdue(at: home.now))
@@ -207,7 +234,9 @@ struct TakedownTests {
     #expect(table.contact(role: "host", host: "nothost7.other", address: "192.0.2.9")?.name == "By address")
     #expect(table.contact(role: "host", host: "192.0.2.200")?.name == "By smaller network")
     #expect(table.contact(role: "host", host: "2001:db8::7")?.name == "By address")
-    #expect(table.contact(role: "host", host: "192.0.3.1") == nil && table.contact(role: "registrar", host: "a.example") == nil)
+    #expect(
+      table.contact(role: "host", host: "192.0.3.1") == nil
+        && table.contact(role: "registrar", host: "a.example") == nil)
     #expect(table.contact(role: "host", host: "notexample") == nil)
     for bad in [
       "[]", #"{"v": 2, "contacts": []}"#, #"{"v":1,"contacts":[{"role":"host","name":"x","email":"a@b\nBcc: c@d"}]}"#,
@@ -226,7 +255,8 @@ struct TakedownTests {
     // Nothing that comes with the program passes for law that somebody has checked.
     #expect(try RuleProfile.all(in: "/nowhere").allSatisfy { !$0.confirmed && $0.confirm != nil })
     for change: (inout RuleProfile) -> Void in [
-      { $0.v = 2 }, { $0.hours = 0 }, { $0.emergencyHours = 49 }, { $0.effectiveFrom = "2026-02-30" }, { $0.recheckHours = [] },
+      { $0.v = 2 }, { $0.hours = 0 }, { $0.emergencyHours = 49 }, { $0.effectiveFrom = "2026-02-30" },
+      { $0.recheckHours = [] },
       { $0.escalation = [] }, { $0.orderDays = -1 }, { $0.reminderHours = [9999] },
     ] {
       let json = try JSONEncoder().encode(TestHome.profile(change))

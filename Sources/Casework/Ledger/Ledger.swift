@@ -14,9 +14,11 @@ public final class Ledger: Sendable {
   let files: LedgerFiles
 
   /// - Parameter folder: Need not exist yet.
-  public init(_ store: CaseStore, folder: FilePath) {
+  public convenience init(_ store: CaseStore, folder: FilePath) { self.init(store, files: LedgerFiles(folder: folder)) }
+
+  init(_ store: CaseStore, files: LedgerFiles) {
     self.store = store
-    files = LedgerFiles(folder: folder)
+    self.files = files
   }
 
   public var keyPath: FilePath { files.key }
@@ -60,7 +62,7 @@ public final class Ledger: Sendable {
         checkpoint = try Checkpoint(size: size, root: root, key: key)
         for place in try files.places() { try check(checkpoint!, continues: place, key.publicKey) }
         try store.keep(checkpoint!)
-        try LedgerFiles.replace(files.checkpoint, with: checkpoint!.note)
+        try files.replace(files.checkpoint, with: checkpoint!.note)
       }
       return try copy(checkpoint!)
     }
@@ -89,7 +91,9 @@ public final class Ledger: Sendable {
     try store.forEachEntry(in: bundleStart..<size) { index, entry in
       bundle.append(Array(entry))
       if index >= begin {
-        try edge.append(hasher.leaf(entry), hasher) { tile, hashes in try files.write(tile, LedgerFiles.hashBytes(hashes)) }
+        try edge.append(hasher.leaf(entry), hasher) { tile, hashes in
+          try files.write(tile, LedgerFiles.hashBytes(hashes))
+        }
         if edge.size == last?.size, edge.root(hasher) != last?.root {
           throw CaseworkError(
             .ledgerDamaged, "the first \(edge.size) entries of the ledger are not those that were signed",
@@ -103,7 +107,8 @@ public final class Ledger: Sendable {
       }
     }
     guard edge.size == size else {
-      throw CaseworkError(.ledgerDamaged, "entry \(edge.size) of the ledger is missing", hint: "'muhafiz ledger verify' says more")
+      throw CaseworkError(
+        .ledgerDamaged, "entry \(edge.size) of the ledger is missing", hint: "'muhafiz ledger verify' says more")
     }
     if !bundle.isEmpty {
       let tile = LedgerTile(level: nil, index: size / Int64(LedgerTile.width), count: bundle.count)
@@ -143,7 +148,8 @@ public final class Ledger: Sendable {
     guard latest.size <= checkpoint.size else { throw Self.shorter(checkpoint.size, than: latest) }
     guard try tree(of: checkpoint).hash(of: 0..<latest.size) == latest.root else {
       throw CaseworkError(
-        .ledgerDamaged, "the ledger was forked: \(place) keeps a checkpoint over \(latest.size) entries other than those here",
+        .ledgerDamaged,
+        "the ledger was forked: \(place) keeps a checkpoint over \(latest.size) entries other than those here",
         hint: "keep both as they are; one of them was written anew")
     }
   }
@@ -155,7 +161,7 @@ public final class Ledger: Sendable {
     for place in try files.places() {
       let path = LedgerFiles.copy(of: checkpoint, in: place)
       do throws(CaseworkError) {
-        if try LedgerFiles.read(path) == nil { try LedgerFiles.replace(path, with: checkpoint.note) }
+        if try LedgerFiles.read(path) == nil { try files.replace(path, with: checkpoint.note) }
         copies.append(path)
       } catch { failures.append("\(place): \(error)") }
     }
@@ -179,7 +185,8 @@ extension CaseStore {
   ) throws {
     try read { database in
       let rows = try Row.fetchCursor(
-        database.cachedStatement(sql: "SELECT idx, subject, data FROM ledger_entry WHERE idx >= ? AND idx < ? ORDER BY idx"),
+        database.cachedStatement(
+          sql: "SELECT idx, subject, data FROM ledger_entry WHERE idx >= ? AND idx < ? ORDER BY idx"),
         arguments: [range.lowerBound, range.upperBound])
       while let row = try rows.next() {
         try row.withUnsafeData(atIndex: 2) { data in
@@ -193,7 +200,8 @@ extension CaseStore {
   func keep(_ checkpoint: Checkpoint) throws {
     try write { database, _ in
       try database.execute(
-        sql: "INSERT OR IGNORE INTO ledger_checkpoint (size, note) VALUES (?, ?)", arguments: [checkpoint.size, checkpoint.note])
+        sql: "INSERT OR IGNORE INTO ledger_checkpoint (size, note) VALUES (?, ?)",
+        arguments: [checkpoint.size, checkpoint.note])
     }
   }
 

@@ -22,16 +22,18 @@ extension LedgerEntry {
       }
       facts.add("pdq", finding.fingerprint.perceptualHash?.hex)
       facts.add("verdict", finding.verdict.rawValue)
-      facts.add("matches", finding.matches.prefix(maximumMatches).map { match in
-        var text = JSONText()
-        text.add("list", match.list.name)
-        text.add("version", match.list.version)
-        text.add("entry", match.entry)
-        text.add("algorithm", match.algorithm.rawValue)
-        text.add("grade", match.grade.rawValue)
-        text.add("distance", match.distanceInBits)
-        return text
-      })
+      facts.add(
+        "matches",
+        finding.matches.prefix(maximumMatches).map { match in
+          var text = JSONText()
+          text.add("list", match.list.name)
+          text.add("version", match.list.version)
+          text.add("entry", match.entry)
+          text.add("algorithm", match.algorithm.rawValue)
+          text.add("grade", match.grade.rawValue)
+          text.add("distance", match.distanceInBits)
+          return text
+        })
       if finding.matches.count > maximumMatches { facts.add("matches_in_all", finding.matches.count) }
     }
   }

@@ -144,7 +144,9 @@ struct LedgerEntryHead {
       subject = String(decoding: text, as: UTF8.self)
     }
     if skip(",\"previous\":\"") {
-      guard let text = value(), let digest = Digest(.sha256, hex: String(decoding: text, as: UTF8.self)) else { return nil }
+      guard let text = value(), let digest = Digest(.sha256, hex: String(decoding: text, as: UTF8.self)) else {
+        return nil
+      }
       previous = digest
     }
     if skip(",\"state\":\"") {
@@ -168,7 +170,9 @@ enum LedgerTime {
       bytes += [UInt8](repeating: UInt8(ascii: "0"), count: max(0, width - digits.count)) + digits
     }
     add(year, 4)
-    for (separator, value) in [("-", month), ("-", day), ("T", rest / 3_600_000), (":", rest / 60_000 % 60), (":", rest / 1000 % 60)] {
+    for (separator, value) in [
+      ("-", month), ("-", day), ("T", rest / 3_600_000), (":", rest / 60_000 % 60), (":", rest / 1000 % 60),
+    ] {
       bytes += separator.utf8
       add(value, 2)
     }

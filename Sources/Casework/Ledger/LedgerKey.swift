@@ -52,9 +52,10 @@ public struct LedgerPublicKey: Sendable, Hashable, CustomStringConvertible {
 
   /// Not empty, and without what the note format gives a meaning to: white space and `+`.
   static func isName(_ name: some StringProtocol) -> Bool {
-    !name.isEmpty && name.utf8.count <= 128 && name.unicodeScalars.allSatisfy { scalar in
-      scalar != "+" && !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
-    }
+    !name.isEmpty && name.utf8.count <= 128
+      && name.unicodeScalars.allSatisfy { scalar in
+        scalar != "+" && !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
+      }
   }
 
   static func digest(_ bytes: [UInt8]) -> [UInt8] {
@@ -125,16 +126,45 @@ public struct LedgerKey: Sendable {
   ///   - name: For a new key; `nil` for one that is made of the key itself.
   /// - Throws: ``CaseworkError`` with `keyUnusable` or `permission`.
   public static func load(at path: FilePath, name: String? = nil) throws -> LedgerKey {
-    guard path.withPlatformString({ access($0, F_OK) }) == 0 else { return try make(at: path, name: name) }
+    guard path.withPlatformString({ access($0, F_OK) }) == 0 else {
+      // A new key beside an old ledger would sign what nobody could check against the checkpoints that are kept.
+      guard try LedgerFiles.read(publicPath(of: path)) == nil else {
+        throw CaseworkError(.keyUnusable, "the ledger's key \(path) is gone", hint: "put back the file as it was")
+      }
+      return try make(at: path, name: name)
+    }
     let text: String
     do { text = try String(contentsOf: URL(filePath: path.string), encoding: .utf8) } catch {
-      throw CaseworkError(.permission, "cannot read the ledger's key \(path)", hint: "only the user who made it can sign")
+      throw CaseworkError(
+        .permission, "cannot read the ledger's key \(path)", hint: "only the user who made it can sign")
     }
     guard let key = try LedgerKey(text) else {
-      throw CaseworkError(.keyUnusable, "\(path) is no signing key, or was changed", hint: "put back the file as it was")
+      throw CaseworkError(
+        .keyUnusable, "\(path) is no signing key, or was changed", hint: "put back the file as it was")
+    }
+    switch try loadPublic(at: path) {
+    case nil: try key.publish(at: path)  // The power may have failed between the two.
+    case key.publicKey: break
+    default: throw CaseworkError(.keyUnusable, "\(publicPath(of: path)) is not the public key of \(path)")
     }
     if let name, name != key.publicKey.name {
       throw CaseworkError(.keyUnusable, "the ledger has a key already, named \(key.publicKey.name)")
+    }
+    return key
+  }
+
+  /// Where the public key of a private one stands.
+  private static func publicPath(of path: FilePath) -> FilePath {
+    path.removingLastComponent().appending("\(path.lastComponent!.string).pub")
+  }
+
+  /// Reads the public key of a folder; `nil` where no key was ever made.
+  ///
+  /// - Throws: ``CaseworkError`` with `keyUnusable` where the file is none.
+  static func loadPublic(at path: FilePath) throws -> LedgerPublicKey? {
+    guard let text = try LedgerFiles.text(publicPath(of: path)) else { return nil }
+    guard let key = LedgerPublicKey(text) else {
+      throw CaseworkError(.keyUnusable, "\(publicPath(of: path)) is no public key of a ledger, or was changed")
     }
     return key
   }
@@ -152,12 +182,15 @@ public struct LedgerKey: Sendable {
     let key = try LedgerKey(name: name ?? own, seed: seed)
     let folder = path.removingLastComponent()
     try DurableFile.makeFolder(folder)
-    // The public half first: whoever finds a private key finds its public one.
-    try DurableFile.replace(folder.appending(path.lastComponent!.string + ".pub"), with: Array("\(key.publicKey)\n".utf8))
     var file = try DurableFile(replacing: path, permissions: .ownerReadWrite)
     try Array("\(key.text)\n".utf8).withUnsafeBytes { try file.append($0) }
     try file.commit()
+    try key.publish(at: path)
     return key
+  }
+
+  private func publish(at path: FilePath) throws {
+    try DurableFile.replace(Self.publicPath(of: path), with: Array("\(publicKey)\n".utf8))
   }
 }
 

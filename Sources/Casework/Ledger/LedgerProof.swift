@@ -29,7 +29,8 @@ public struct LedgerProof: Sendable {
   public static let usualSize = 4096
 
   init(entries: [[UInt8]], index: Int64, siblings: [Digest], checkpoint: Checkpoint) throws {
-    var text = "c2sp.org/tlog-proof@v1\nextra \(Data(LedgerTile.bundle(entries)).base64EncodedString())\nindex \(index)\n"
+    var text =
+      "c2sp.org/tlog-proof@v1\nextra \(Data(LedgerTile.bundle(entries)).base64EncodedString())\nindex \(index)\n"
     for sibling in siblings { text += "\(sibling.base64)\n" }
     text += "\n\(checkpoint.note)"
     self.entries = entries
@@ -46,7 +47,8 @@ public struct LedgerProof: Sendable {
     func refused(_ why: String) -> CaseworkError { CaseworkError(.ledgerDamaged, "the proof does not hold: \(why)") }
     guard text.utf8.count <= 1 << 24, let gap = text.range(of: "\n\n") else { throw refused("it is malformed") }
     let head = text[..<gap.lowerBound].split(separator: "\n", omittingEmptySubsequences: false)
-    guard head.count >= 3, head[0] == "c2sp.org/tlog-proof@v1", head[1].hasPrefix("extra "), head[2].hasPrefix("index "),
+    guard head.count >= 3, head[0] == "c2sp.org/tlog-proof@v1", head[1].hasPrefix("extra "),
+      head[2].hasPrefix("index "),
       let bundle = Data(strictBase64: head[1].dropFirst(6)),
       let entries = LedgerTile.entries(ofBundle: Array(bundle)), let last = entries.last,
       let index = Int64(head[2].dropFirst(6)), String(index) == head[2].dropFirst(6), head.count <= 3 + 64

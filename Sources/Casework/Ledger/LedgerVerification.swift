@@ -65,17 +65,25 @@ extension Ledger {
   /// - Parameters:
   ///   - given: Notes of checkpoints that somebody kept, with the names of their files.
   ///   - workers: Threads that read and hash.
-  public func verify(against given: [(name: String, note: String)] = [], workers: Int = 2) throws -> LedgerVerification {
+  public func verify(against given: [(name: String, note: String)] = [], workers: Int = 2) throws -> LedgerVerification
+  {
     var result = LedgerVerification()
-    let key = try key().publicKey
+    // Whoever is to check a ledger need not be able to sign it.
+    let key = try LedgerKey.loadPublic(at: files.key) ?? key().publicKey
     var witnesses = Witnesses(key: key)
     // The published size first: entries that come while this runs are read, and only lack tiles.
-    let last = try LedgerFiles.text(files.checkpoint).flatMap { witnesses.add("the ledger's checkpoint", $0, to: &result) }
+    let last = try LedgerFiles.text(files.checkpoint).flatMap {
+      witnesses.add("the ledger's checkpoint", $0, to: &result)
+    }
     result.signed = last?.size ?? 0
-    for note in try store.keptCheckpoints() { _ = witnesses.add("a checkpoint kept with the entries", note, to: &result) }
+    for note in try store.keptCheckpoints() {
+      _ = witnesses.add("a checkpoint kept with the entries", note, to: &result)
+    }
     for place in try files.places() {
       do {
-        for (path, note) in try LedgerFiles.checkpoints(in: place, key: key) { _ = witnesses.add("\(path)", note, to: &result) }
+        for (path, note) in try LedgerFiles.checkpoints(in: place, key: key) {
+          _ = witnesses.add("\(path)", note, to: &result)
+        }
       } catch { result.unreadable.append("\(place): \(error)") }
     }
     for (name, note) in given { _ = witnesses.add(name, note, to: &result) }
@@ -113,7 +121,9 @@ extension Ledger {
   }
 
   /// Compares the tiles of hashes above the entries'.
-  private func checkUpperTiles(_ nodes: [Digest], _ hasher: borrowing TreeHasher, _ result: inout LedgerVerification) throws {
+  private func checkUpperTiles(_ nodes: [Digest], _ hasher: borrowing TreeHasher, _ result: inout LedgerVerification)
+    throws
+  {
     var (level, hashes) = (1, nodes)
     while result.signed >> Int64(8 * level) > 0 {
       var above: [Digest] = []
@@ -185,7 +195,8 @@ private struct Witnesses {
       let size = checkpoint.size
       guard size <= result.size else {
         result.add(
-          .cutShort, result.size..<size, "\(name) was signed over \(size) entries, and there are \(result.size): the rest is gone")
+          .cutShort, result.size..<size,
+          "\(name) was signed over \(size) entries, and there are \(result.size): the rest is gone")
         continue
       }
       let sound = holding.filter { $0 < size }.max() ?? 0
@@ -233,7 +244,8 @@ private struct TileReader: Sendable {
       let leaf = hasher.leaf(data)
       let isKnown = known.indices.contains(leaves.count)
       if isKnown && known[leaves.count] != leaf {
-        tile.faults.append(fault(.entryChanged, number..<number + 1, "entry \(number) is not the one that was recorded"))
+        tile.faults.append(
+          fault(.entryChanged, number..<number + 1, "entry \(number) is not the one that was recorded"))
       } else if let head = LedgerEntryHead(data), head.subject == subject {
         if let subject {
           tile.history.append(
@@ -241,7 +253,9 @@ private struct TileReader: Sendable {
         }
       } else {
         tile.faults.append(
-          fault(.entryChanged, number..<number + 1, "entry \(number) does not begin as an entry, or is filed under another subject"))
+          fault(
+            .entryChanged, number..<number + 1,
+            "entry \(number) does not begin as an entry, or is filed under another subject"))
       }
       if leaves.count < published?.count ?? 0 {
         bundle.append(UInt8(truncatingIfNeeded: data.count >> 8))
@@ -295,7 +309,9 @@ private struct Histories {
   mutating func add(_ entry: HistoryEntry, to result: inout LedgerVerification) {
     let before = latest[entry.subject]
     if entry.previous != before?.leaf {
-      let text = before.map { "entry \(entry.index) does not follow entry \($0.index) about \(entry.subject) as it now is" }
+      let text = before.map {
+        "entry \(entry.index) does not follow entry \($0.index) about \(entry.subject) as it now is"
+      }
       result.add(
         .historyBroken, (before?.index ?? entry.index)..<entry.index + 1,
         text ?? "entry \(entry.index) follows an entry about \(entry.subject) that is not there")
@@ -311,7 +327,8 @@ private struct Histories {
       result.add(.recordDiffers, nil, "\(subject) stands as '\(state)', and the ledger says \(said)")
     }
     for (subject, entry) in latest.sorted(by: { $0.key < $1.key }) where entry.state != nil && states[subject] == nil {
-      result.add(.recordDiffers, entry.index..<entry.index + 1, "the ledger tells of \(subject), which is not in the record")
+      result.add(
+        .recordDiffers, entry.index..<entry.index + 1, "the ledger tells of \(subject), which is not in the record")
     }
   }
 }

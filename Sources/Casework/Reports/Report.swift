@@ -42,7 +42,8 @@ extension CaseStore {
           arguments: [url.normalised, url.host, time.milliseconds, time.milliseconds, source, reference])
         number = ReportNumber(database.lastInsertedRowID)
       }
-      let entry = LedgerEntry(known == nil ? .reportReceived : .reportRepeated, by: actor, about: .report(number)) { facts in
+      let entry = LedgerEntry(known == nil ? .reportReceived : .reportRepeated, by: actor, about: .report(number)) {
+        facts in
         facts.add("url", url.normalised)
         facts.add("source", source)
         facts.add("reference", reference)
@@ -68,7 +69,8 @@ extension CaseStore {
           """, arguments: [before?.value ?? .max, limit]
       ).map { row in
         Report(
-          number: ReportNumber(row["id"]), url: row["url"], firstReceivedAt: Date(milliseconds: row["first_received_at"]),
+          number: ReportNumber(row["id"]), url: row["url"],
+          firstReceivedAt: Date(milliseconds: row["first_received_at"]),
           lastReceivedAt: Date(milliseconds: row["last_received_at"]), count: row["count"], source: row["source"],
           reference: row["reference"], caseNumber: (row["case_number"] as Int64?).map { CaseNumber($0) })
       }

@@ -27,7 +27,8 @@ public struct ReportedURL: Sendable, Hashable {
         scalar != "\\" && !scalar.properties.isWhitespace && scalar.properties.generalCategory != .control
       })
     else { throw refused("it has a space, a control character or a backslash in it") }
-    guard let parts = URLComponents(string: whole), let scheme = parts.scheme?.lowercased(), let given = parts.encodedHost,
+    guard let parts = URLComponents(string: whole), let scheme = parts.scheme?.lowercased(),
+      let given = parts.encodedHost,
       !given.isEmpty
     else { throw refused("it has no scheme and host") }
     guard scheme == "http" || scheme == "https" else { throw refused("its scheme is \(scheme), not http or https") }

@@ -12,7 +12,8 @@ extension Statistics {
       for row in table.rows {
         let label = row.label.count > width - 2 ? row.label.prefix(width - 3) + "…" : row.label[...]
         lines.append(
-          label + String(repeating: " ", count: width - label.count) + row.cells.map { Self.right($0.description) }.joined())
+          label + String(repeating: " ", count: width - label.count)
+            + row.cells.map { Self.right($0.description) }.joined())
       }
     }
     return lines.joined(separator: "\n") + "\n"
@@ -67,26 +68,35 @@ extension Statistics {
       """
     for part in 0...4 {
       let y = bottom - height * Double(part) / 4
-      svg += "<line x1=\"\(Self.number(left))\" x2=\"\(Self.number(width - 10))\" y1=\"\(Self.number(y))\" y2=\"\(Self.number(y))\" stroke=\"#ccc\"/>\n"
-      svg += "<text x=\"\(Self.number(left - 6))\" y=\"\(Self.number(y + 4))\" text-anchor=\"end\">\(Self.number(most * Double(part) / 4))</text>\n"
+      svg +=
+        "<line x1=\"\(Self.number(left))\" x2=\"\(Self.number(width - 10))\" y1=\"\(Self.number(y))\" y2=\"\(Self.number(y))\" stroke=\"#ccc\"/>\n"
+      svg +=
+        "<text x=\"\(Self.number(left - 6))\" y=\"\(Self.number(y + 4))\" text-anchor=\"end\">\(Self.number(most * Double(part) / 4))</text>\n"
     }
     for (index, row) in rows.enumerated() {
       let x = left + step * Double(index)
       // Told apart by shade as well as by colour, and named below.
       for (bar, fill) in ["#1b4f72", "#7fb3d5"].enumerated() {
         let tall = height * value(row.cells[bar]) / most
-        svg += "<rect x=\"\(Self.number(x + 8 + 24 * Double(bar)))\" y=\"\(Self.number(bottom - tall))\" width=\"22\" height=\"\(Self.number(tall))\" fill=\"\(fill)\"><title>\(Self.escaped("\(row.label): \(row.cells[bar]) \(table!.columns[bar])"))</title></rect>\n"
+        svg +=
+          "<rect x=\"\(Self.number(x + 8 + 24 * Double(bar)))\" y=\"\(Self.number(bottom - tall))\" width=\"22\" height=\"\(Self.number(tall))\" fill=\"\(fill)\"><title>\(Self.escaped("\(row.label): \(row.cells[bar]) \(table!.columns[bar])"))</title></rect>\n"
       }
-      svg += "<text x=\"\(Self.number(x + 31))\" y=\"\(Self.number(bottom + 16))\" text-anchor=\"middle\">\(Self.escaped(row.label))</text>\n"
+      svg +=
+        "<text x=\"\(Self.number(x + 31))\" y=\"\(Self.number(bottom + 16))\" text-anchor=\"middle\">\(Self.escaped(row.label))</text>\n"
     }
-    svg += "<rect x=\"\(Self.number(left))\" y=\"288\" width=\"12\" height=\"12\" fill=\"#1b4f72\"/><text x=\"\(Self.number(left + 18))\" y=\"298\">ordered</text>\n"
-    svg += "<rect x=\"\(Self.number(left + 80))\" y=\"288\" width=\"12\" height=\"12\" fill=\"#7fb3d5\"/><text x=\"\(Self.number(left + 98))\" y=\"298\">removed</text>\n"
+    svg +=
+      "<rect x=\"\(Self.number(left))\" y=\"288\" width=\"12\" height=\"12\" fill=\"#1b4f72\"/><text x=\"\(Self.number(left + 18))\" y=\"298\">ordered</text>\n"
+    svg +=
+      "<rect x=\"\(Self.number(left + 80))\" y=\"288\" width=\"12\" height=\"12\" fill=\"#7fb3d5\"/><text x=\"\(Self.number(left + 98))\" y=\"298\">removed</text>\n"
     return svg + "</svg>\n"
   }
 
-  private static func number(_ value: Double) -> String { String(format: value == value.rounded() ? "%.0f" : "%.1f", value) }
+  private static func number(_ value: Double) -> String {
+    String(format: value == value.rounded() ? "%.0f" : "%.1f", value)
+  }
 
   private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing("\"", with: "&quot;")
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing(
+      "\"", with: "&quot;")
   }
 }

@@ -58,7 +58,8 @@ extension CaseStore {
       return Statistics(
         from: from, until: until, minimumCell: minimumCell,
         tables: try [
-          period.totals(), period.times(), period.takedowns(by: "host", "host"), period.takedowns(by: "country", "coalesce(country, '?')"),
+          period.totals(), period.times(), period.takedowns(by: "host", "host"),
+          period.takedowns(by: "country", "coalesce(country, '?')"),
           period.takedowns(by: "month", "strftime('%Y-%m', ordered_at / 1000, 'unixepoch')"), period.cases(by: "month"),
           period.lists(), period.categories(),
         ])
@@ -82,7 +83,9 @@ private struct Period {
 
   private func rows(_ sql: String) throws -> [Row] { try Row.fetchAll(database, sql: sql, arguments: [from, until]) }
 
-  private func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: sql, arguments: [from, until]) ?? 0 }
+  private func count(_ sql: String) throws -> Int {
+    try Int.fetchOne(database, sql: sql, arguments: [from, until]) ?? 0
+  }
 
   func totals() throws -> Statistics.Table {
     let opened = "FROM case_file WHERE opened_at >= ? AND opened_at < ?"
@@ -95,8 +98,14 @@ private struct Period {
       ("cases decided", count("SELECT count(*) \(decided)")),
       ("decisions overturned", count("SELECT coalesce(sum(overturned), 0) \(decided)")),
       ("takedowns ordered", count("SELECT count(*) FROM takedown WHERE ordered_at >= ? AND ordered_at < ?")),
-      ("takedowns removed", count("SELECT count(*) FROM takedown WHERE ordered_at >= ? AND ordered_at < ? AND removed_at IS NOT NULL")),
-      ("takedowns that came back", count("SELECT count(*) FROM takedown WHERE ordered_at >= ? AND ordered_at < ? AND returns > 0")),
+      (
+        "takedowns removed",
+        count("SELECT count(*) FROM takedown WHERE ordered_at >= ? AND ordered_at < ? AND removed_at IS NOT NULL")
+      ),
+      (
+        "takedowns that came back",
+        count("SELECT count(*) FROM takedown WHERE ordered_at >= ? AND ordered_at < ? AND returns > 0")
+      ),
     ]
     return Statistics.Table(
       title: "totals", columns: ["count"], rows: figures.map { Statistics.Row(label: $0.0, cells: [cell($0.1)]) })
@@ -119,7 +128,8 @@ private struct Period {
             WHERE ordered_at >= ? AND ordered_at < ? AND \(condition) ORDER BY 1
             """, arguments: [from, until])
         let cells = [0.5, 0.9, 0.95].map { part -> Statistics.Cell in
-          hours.count < minimum || hours.isEmpty ? .none : .hours(hours[Int((Double(hours.count) * part).rounded(.up)) - 1])
+          hours.count < minimum || hours.isEmpty
+            ? .none : .hours(hours[Int((Double(hours.count) * part).rounded(.up)) - 1])
         }
         return Statistics.Row(label: label, cells: [cell(hours.count)] + cells)
       })
@@ -145,7 +155,9 @@ private struct Period {
       """)
     return Statistics.Table(
       title: "cases by \(name)", columns: ["opened", "exact", "near"],
-      rows: rows.map { Statistics.Row(label: $0["label"], cells: [cell($0["opened"]), cell($0["exact"]), cell($0["near"])]) })
+      rows: rows.map {
+        Statistics.Row(label: $0["label"], cells: [cell($0["opened"]), cell($0["exact"]), cell($0["near"])])
+      })
   }
 
   /// What came of the cases that each list opened: precision is the share of those decided that did hold.
@@ -163,7 +175,8 @@ private struct Period {
       rows: rows.map { row in
         let (decided, wrong): (Int, Int) = (row["decided"], row["wrong"] ?? 0)
         return Statistics.Row(
-          label: row["label"], cells: [cell(row["cases"]), cell(decided), cell(wrong), share(decided - wrong, of: decided)])
+          label: row["label"],
+          cells: [cell(row["cases"]), cell(decided), cell(wrong), share(decided - wrong, of: decided)])
       })
   }
 

@@ -8,17 +8,22 @@ extension CaseStore {
   ///
   /// - Parameter days: Until it expires; at most those of the profile.
   public func block(
-    _ number: TakedownNumber, days: Int? = nil, reason: String, profile: RuleProfile, contacts: ContactTable, by actor: String,
+    _ number: TakedownNumber, days: Int? = nil, reason: String, profile: RuleProfile, contacts: ContactTable,
+    by actor: String,
     at time: Date
   ) throws -> DNSBlock {
     try changeBlock(number, action: "block", by: actor, at: time) { takedown, database, ledger in
       let days = days ?? profile.orderDays
       if reason.allSatisfy(\.isWhitespace) { return .failure("a reason is needed before anything is done") }
-      if takedown.state == .closed || takedown.state == .withdrawn { return .failure("it is \(takedown.state.rawValue)") }
+      if takedown.state == .closed || takedown.state == .withdrawn {
+        return .failure("it is \(takedown.state.rawValue)")
+      }
       if profile.orderDays == 0 { return .failure("rule profile \(profile.id) knows no order to block") }
       guard profile.isInForce(at: time) else { return .failure("rule profile \(profile.id) is not in force") }
       guard profile.maySign(actor) else { return .failure("\(actor) may not sign under rule profile \(profile.id)") }
-      guard (1...profile.orderDays).contains(days) else { return .failure("an order to block is for 1…\(profile.orderDays) days") }
+      guard (1...profile.orderDays).contains(days) else {
+        return .failure("an order to block is for 1…\(profile.orderDays) days")
+      }
       guard DNSBlock.canName(takedown.host) else { return .failure("a zone cannot name '\(takedown.host)'") }
       let needsApproval = !contacts.isKnownUnshared(takedown.host)
       let expiry = time.addingTimeInterval(Double(days) * 86_400)
@@ -30,7 +35,8 @@ extension CaseStore {
             expires_at = excluded.expires_at, needs_approval = excluded.needs_approval, approved_by = NULL
           """,
         arguments: [number.value, takedown.host, actor, time.milliseconds, expiry.milliseconds, needsApproval])
-      let entry = LedgerEntry(.blockOrdered, by: actor, about: .takedown(number), state: takedown.state.rawValue) { facts in
+      let entry = LedgerEntry(.blockOrdered, by: actor, about: .takedown(number), state: takedown.state.rawValue) {
+        facts in
         facts.add("host", takedown.host)
         facts.add("expires", LedgerTime.text(expiry.milliseconds))
         facts.add("needs_approval", needsApproval)
@@ -42,7 +48,8 @@ extension CaseStore {
   }
 
   /// Agrees that a name which others may share is blocked.
-  public func approveBlock(_ number: TakedownNumber, reason: String, by actor: String, at time: Date) throws -> DNSBlock {
+  public func approveBlock(_ number: TakedownNumber, reason: String, by actor: String, at time: Date) throws -> DNSBlock
+  {
     try changeBlock(number, action: "approve-block", by: actor, at: time) { takedown, database, ledger in
       guard let block = try dnsBlocks(of: number, in: database).first else { return .failure("no block was ordered") }
       if reason.allSatisfy(\.isWhitespace) { return .failure("a reason is needed before anything is done") }
@@ -51,7 +58,8 @@ extension CaseStore {
       if time >= block.expiresAt { return .failure("the order has expired") }
       try database.execute(
         sql: "UPDATE dns_block SET approved_by = ? WHERE takedown_id = ?", arguments: [actor, number.value])
-      let entry = LedgerEntry(.blockApproved, by: actor, about: .takedown(number), state: takedown.state.rawValue) { facts in
+      let entry = LedgerEntry(.blockApproved, by: actor, about: .takedown(number), state: takedown.state.rawValue) {
+        facts in
         facts.add("host", block.host)
         facts.add("reason", reason)
       }
@@ -75,7 +83,9 @@ extension CaseStore {
       let takedown = try takedown(number, in: database)
       if case .failure(let why) = try body(takedown, database, ledger) {
         return .failure(
-          try refuse(action, about: .takedown(number), state: takedown.state.rawValue, by: actor, "\(number): \(why)", ledger, at: time))
+          try refuse(
+            action, about: .takedown(number), state: takedown.state.rawValue, by: actor, "\(number): \(why)", ledger,
+            at: time))
       }
       return .success(try dnsBlocks(of: number, in: database)[0])
     }

@@ -38,7 +38,10 @@ extension CaseStore {
     let outcome = try write { database, ledger -> Result<CaseSummary, CaseworkError> in
       let before = try caseSummary(request.number, in: database)
       if let why = refusal(of: request, on: before, policy) {
-        return .failure(try refuse(request.action.rawValue, about: .caseFile(before.number), state: before.state.rawValue, by: request.by, why, ledger, at: time))
+        return .failure(
+          try refuse(
+            request.action.rawValue, about: .caseFile(before.number), state: before.state.rawValue, by: request.by, why,
+            ledger, at: time))
       }
       return .success(try move(before, request, in: database, ledger, at: time))
     }
@@ -68,7 +71,9 @@ extension CaseStore {
     case .reject:
       if request.by == summary.proposedBy { return "who proposes cannot reject; the proposal can be withdrawn" }
     case .withdraw:
-      if request.by != summary.proposedBy { return "only \(summary.proposedBy ?? "nobody"), who proposed, can withdraw it" }
+      if request.by != summary.proposedBy {
+        return "only \(summary.proposedBy ?? "nobody"), who proposed, can withdraw it"
+      }
     case .uphold, .overturn:
       if request.by == summary.decidedBy || request.by == summary.proposedBy {
         return "an objection is judged by somebody who had no part in the decision"
@@ -107,7 +112,8 @@ extension CaseStore {
         before.number.value,
       ])
     let evidence = isDecision || request.action == .propose ? try evidence(for: before.number, in: database) : nil
-    let entry = LedgerEntry(.caseMoved, by: request.by, about: .caseFile(before.number), state: state.rawValue) { facts in
+    let entry = LedgerEntry(.caseMoved, by: request.by, about: .caseFile(before.number), state: state.rawValue) {
+      facts in
       facts.add("action", request.action.rawValue)
       facts.add("version", before.version + 1)
       facts.add("reason", request.reason)
@@ -152,7 +158,8 @@ extension CaseStore {
   /// Adds a note. It can be read, and never changed.
   public func note(_ text: String, on number: CaseNumber, by actor: String, at time: Date) throws {
     try change(number, by: actor, at: time, action: "note") { _, _ in
-      text.allSatisfy(\.isWhitespace) ? .failure("a note says something") : .success((.caseNoted, { $0.add("note", text) }))
+      text.allSatisfy(\.isWhitespace)
+        ? .failure("a note says something") : .success((.caseNoted, { $0.add("note", text) }))
     }
   }
 
@@ -164,25 +171,35 @@ extension CaseStore {
       try database.execute(
         sql: "INSERT OR IGNORE INTO case_link (one, other) VALUES (?, ?)",
         arguments: [min(number, other).value, max(number, other).value])
-      return .success((.caseLinked, { facts in
-        facts.add("other", other.description)
-        facts.add("why", why)
-      }))
+      return .success(
+        (
+          .caseLinked,
+          { facts in
+            facts.add("other", other.description)
+            facts.add("why", why)
+          }
+        ))
     }
   }
 
   /// Says that what a case is about was found where a report points to: a takedown can then be ordered there.
-  public func link(_ number: CaseNumber, with report: ReportNumber, why: String, by actor: String, at time: Date) throws {
+  public func link(_ number: CaseNumber, with report: ReportNumber, why: String, by actor: String, at time: Date) throws
+  {
     try change(number, by: actor, at: time, action: "link") { _, database in
       if why.allSatisfy(\.isWhitespace) { return .failure("a reason is needed before anything is done") }
       try database.execute(sql: "UPDATE report SET case_id = ? WHERE id = ?", arguments: [number.value, report.value])
       guard database.changesCount == 1 else {
-        throw CaseworkError(.noSuchReport, "there is no report \(report)", hint: "'muhafiz report list' shows those there are")
+        throw CaseworkError(
+          .noSuchReport, "there is no report \(report)", hint: "'muhafiz report list' shows those there are")
       }
-      return .success((.caseLinked, { facts in
-        facts.add("other", report.description)
-        facts.add("why", why)
-      }))
+      return .success(
+        (
+          .caseLinked,
+          { facts in
+            facts.add("other", report.description)
+            facts.add("why", why)
+          }
+        ))
     }
   }
 

@@ -17,7 +17,8 @@ public struct TakedownOrder: Sendable {
   public var recipient: ContactTable.Contact?
 
   public init(
-    _ caseNumber: CaseNumber, url: String, isEmergency: Bool = false, by: String, reason: String, address: String? = nil,
+    _ caseNumber: CaseNumber, url: String, isEmergency: Bool = false, by: String, reason: String,
+    address: String? = nil,
     recipient: ContactTable.Contact? = nil
   ) {
     self.caseNumber = caseNumber
@@ -61,18 +62,23 @@ extension CaseStore {
       func refused(_ why: String) throws -> Result<Takedown, CaseworkError> {
         .failure(
           try refuse(
-            "order", about: .caseFile(before.number), state: before.state.rawValue, by: order.by, why, ledger, at: time))
+            "order", about: .caseFile(before.number), state: before.state.rawValue, by: order.by, why, ledger, at: time)
+        )
       }
       guard CaseAction.act.next(from: before.state) != nil, before.decision == .takedown else {
         return try refused("\(before.number) is \(before.state.rawValue), and not decided to be taken down")
       }
       if order.reason.allSatisfy(\.isWhitespace) { return try refused("a reason is needed before anything is done") }
       guard profile.isInForce(at: time) else {
-        return try refused("rule profile \(profile.id) is not in force on \(LedgerTime.text(time.milliseconds).prefix(10))")
+        return try refused(
+          "rule profile \(profile.id) is not in force on \(LedgerTime.text(time.milliseconds).prefix(10))")
       }
-      guard profile.maySign(order.by) else { return try refused("\(order.by) may not sign under rule profile \(profile.id)") }
+      guard profile.maySign(order.by) else {
+        return try refused("\(order.by) may not sign under rule profile \(profile.id)")
+      }
       guard let found = try found(at: order.url, normalised: url.normalised, in: before.number, database) else {
-        return try refused("nothing of \(before.number) was found at that URL, and no report of it is linked with the case")
+        return try refused(
+          "nothing of \(before.number) was found at that URL, and no report of it is linked with the case")
       }
       let isRunning = try Bool.fetchOne(
         database, sql: "SELECT count(*) FROM takedown WHERE url = ? AND state NOT IN ('closed', 'withdrawn')",
@@ -144,7 +150,8 @@ extension CaseStore {
       let (grade, algorithm): (String, String) = (match["grade"], match["algorithm"])
       let distance: Int = match["distance"]
       let nearness = grade == MatchGrade.near.rawValue ? ", \(distance) of 256 bits apart" : ""
-      return "\(grade) match by \(algorithm)\(nearness) with list \(match["list"] as String) version \(match["version"] as String)"
+      return
+        "\(grade) match by \(algorithm)\(nearness) with list \(match["list"] as String) version \(match["version"] as String)"
     }
     return (row["sha256"], words ?? "a match that is in the record", row["first_seen_at"], row["last_seen_at"])
   }

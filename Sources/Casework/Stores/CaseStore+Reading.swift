@@ -132,7 +132,8 @@ extension CaseStore {
     }
     if let bytes: Data = row["pdq"] {
       let quality: Int? = row["pdq_quality"]
-      guard let hash = bytes.withUnsafeBytes({ PerceptualHash(bytes: $0, quality: quality.map { UInt8(clamping: $0) }) })
+      guard
+        let hash = bytes.withUnsafeBytes({ PerceptualHash(bytes: $0, quality: quality.map { UInt8(clamping: $0) }) })
       else { throw damaged("a perceptual hash has \(bytes.count) bytes") }
       fingerprint.perceptualHash = hash
     }
@@ -144,7 +145,8 @@ extension CaseStore {
     return Match(
       list: ListVersion(name: row["list"], version: row["version"]), entry: row["entry"],
       algorithm: try value(row["algorithm"]), grade: try value(row["grade"]), distanceInBits: row["distance"],
-      category: label.map { Category(scheme: row["category_scheme"] ?? "", label: $0) }, contributor: row["contributor"])
+      category: label.map { Category(scheme: row["category_scheme"] ?? "", label: $0) }, contributor: row["contributor"]
+    )
   }
 
   func value<Value: RawRepresentable<String>>(_ text: String) throws -> Value {

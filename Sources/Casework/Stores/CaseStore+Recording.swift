@@ -110,7 +110,9 @@ extension CaseStore {
       preconditionFailure("a finding without a digest")
     }
     let key = Data([strongest.algorithm.rawValue] + strongest.bytes)
-    if let id = try Int64.fetchOne(database, sql: "SELECT id FROM content WHERE key = ?", arguments: [key]) { return id }
+    if let id = try Int64.fetchOne(database, sql: "SELECT id FROM content WHERE key = ?", arguments: [key]) {
+      return id
+    }
     func blob(_ algorithm: DigestAlgorithm) -> Data? { fingerprint.digest(algorithm).map { Data($0.bytes) } }
     try database.execute(
       sql: """
@@ -118,7 +120,8 @@ extension CaseStore {
         """,
       arguments: [
         key, fingerprint.sizeInBytes, blob(.md5), blob(.sha1), blob(.sha256),
-        fingerprint.perceptualHash.map { $0.withBytes { Data($0) } }, fingerprint.perceptualHash?.quality.map { Int($0) },
+        fingerprint.perceptualHash.map { $0.withBytes { Data($0) } },
+        fingerprint.perceptualHash?.quality.map { Int($0) },
         finding.mediaType,
       ])
     return database.lastInsertedRowID
@@ -168,10 +171,12 @@ extension CaseStore {
   private func caseID(
     for finding: Finding, content: Int64, location: Int64, at time: Date, in database: Database
   ) throws -> (id: Int64, isNew: Bool) {
+    // All findings of a content are in one case, so any of them tells.
     let byContent = try Int64.fetchOne(
-      database, sql: "SELECT case_id FROM finding WHERE content_id = ? ORDER BY id LIMIT 1", arguments: [content])
+      database, sql: "SELECT case_id FROM finding WHERE content_id = ? LIMIT 1", arguments: [content])
     let byLocation = try Int64.fetchOne(
-      database, sql: "SELECT case_id FROM finding WHERE location_id = ? ORDER BY id DESC LIMIT 1", arguments: [location])
+      database, sql: "SELECT case_id FROM finding WHERE location_id = ? ORDER BY id DESC LIMIT 1", arguments: [location]
+    )
     if let byContent, let byLocation, byContent != byLocation {
       try database.execute(
         sql: "INSERT OR IGNORE INTO case_link (one, other) VALUES (?, ?)",

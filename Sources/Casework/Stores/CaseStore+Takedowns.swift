@@ -41,7 +41,9 @@ extension CaseStore {
   }
 
   /// Records that the recipient has answered.
-  public func acknowledged(_ number: TakedownNumber, reference: String, by actor: String, at time: Date) throws -> Takedown {
+  public func acknowledged(_ number: TakedownNumber, reference: String, by actor: String, at time: Date) throws
+    -> Takedown
+  {
     try advance(number, .acknowledge, by: actor, at: time) { _, columns, facts in
       columns["acknowledged_at"] = time.milliseconds
       facts.add("reference", reference)
@@ -52,7 +54,8 @@ extension CaseStore {
   ///
   /// - Throws: ``CaseworkError`` with `refused` before the deadline, and where nobody is left.
   public func escalate(
-    _ number: TakedownNumber, profile: RuleProfile, contacts: ContactTable, address: String? = nil, by actor: String, at time: Date
+    _ number: TakedownNumber, profile: RuleProfile, contacts: ContactTable, address: String? = nil, by actor: String,
+    at time: Date
   ) throws -> Takedown {
     try advance(
       number, .escalate, by: actor, at: time,
@@ -131,7 +134,8 @@ extension CaseStore {
       guard TakedownEvent.recheck.next(from: takedown.state) != nil else {
         return .failure(try refuse(.recheck, takedown, by: actor, "it is \(takedown.state.rawValue)", ledger, at: time))
       }
-      let row = try Row.fetchOne(database, sql: "SELECT gone_at, checks FROM takedown WHERE id = ?", arguments: [number.value])!
+      let row = try Row.fetchOne(
+        database, sql: "SELECT gone_at, checks FROM takedown WHERE id = ?", arguments: [number.value])!
       let goneAt: Int64? = row["gone_at"]
       let checks: Int = row["checks"]
       let step = Recheck(
@@ -139,7 +143,8 @@ extension CaseStore {
         minutes: goneAt.map { Double(time.milliseconds - $0) / 60_000 }, checks: checks, profile: profile)
       let state = step.event.next(from: takedown.state)!
       var columns: [String: (any DatabaseValueConvertible)?] = [
-        "gone_count": step.goneCount, "checks": step.event == .recheck ? checks + 1 : 0, "last_check_at": time.milliseconds,
+        "gone_count": step.goneCount, "checks": step.event == .recheck ? checks + 1 : 0,
+        "last_check_at": time.milliseconds,
         "next_check_at": step.hoursToNext.map { time.addingTimeInterval(Double($0) * 3600).milliseconds },
       ]
       if answer == .gone && step.goneCount == 1 && takedown.goneCount == 0 { columns["gone_at"] = time.milliseconds }
@@ -156,7 +161,8 @@ extension CaseStore {
         columns["returns"] = takedown.returns + 1
       default: break
       }
-      let after = try update(takedown, step.event, to: state, columns, by: actor, in: database, ledger, at: time) { facts in
+      let after = try update(takedown, step.event, to: state, columns, by: actor, in: database, ledger, at: time) {
+        facts in
         facts.add("answer", answer.rawValue)
         facts.add("detail", detail)
         facts.add("gone_in_a_row", step.goneCount)
@@ -176,7 +182,8 @@ extension CaseStore {
   ) throws -> [Takedown] {
     try dueForRecheck(at: time, limit: limit).compactMap { takedown in
       guard let profile = profiles.first(where: { $0.id == takedown.profile }) else {
-        throw CaseworkError(.unusableData, "there is no rule profile '\(takedown.profile)', which \(takedown.number) is under")
+        throw CaseworkError(
+          .unusableData, "there is no rule profile '\(takedown.profile)', which \(takedown.number) is under")
       }
       let found: (answer: RecheckAnswer, detail: String?)
       do { found = try fetch(takedown) } catch { found = (.unreachable, "\(error)") }
@@ -200,8 +207,10 @@ extension CaseStore {
     case (.returned, .closed) where summary.decision == .takedown: action = .resume
     default: return
     }
-    let reason = action == .close ? "\(takedown.number) was the last takedown, and is closed" : "\(takedown.number) is back"
-    _ = try move(summary, CaseRequest(summary.number, action, by: actor, reason: reason), in: database, ledger, at: time)
+    let reason =
+      action == .close ? "\(takedown.number) was the last takedown, and is closed" : "\(takedown.number) is back"
+    _ = try move(
+      summary, CaseRequest(summary.number, action, by: actor, reason: reason), in: database, ledger, at: time)
   }
 
   private func advance(
@@ -218,7 +227,9 @@ extension CaseStore {
       var columns: [String: (any DatabaseValueConvertible)?] = [:]
       var facts = JSONText()
       try fill(takedown, &columns, &facts)
-      let after = try update(takedown, event, to: state, columns, by: actor, in: database, ledger, at: time) { $0 = facts }
+      let after = try update(takedown, event, to: state, columns, by: actor, in: database, ledger, at: time) {
+        $0 = facts
+      }
       try follow(after, by: actor, in: database, ledger, at: time)
       return .success(after)
     }
@@ -226,21 +237,25 @@ extension CaseStore {
   }
 
   private func refuse(
-    _ event: TakedownEvent, _ takedown: Takedown, by actor: String, _ why: String, _ ledger: LedgerAppender, at time: Date
+    _ event: TakedownEvent, _ takedown: Takedown, by actor: String, _ why: String, _ ledger: LedgerAppender,
+    at time: Date
   ) throws -> CaseworkError {
     try refuse(
-      event.rawValue, about: .takedown(takedown.number), state: takedown.state.rawValue, by: actor, "\(takedown.number): \(why)",
+      event.rawValue, about: .takedown(takedown.number), state: takedown.state.rawValue, by: actor,
+      "\(takedown.number): \(why)",
       ledger, at: time)
   }
 
   private func update(
     _ takedown: Takedown, _ event: TakedownEvent, to state: TakedownState,
-    _ columns: [String: (any DatabaseValueConvertible)?], by actor: String, in database: Database, _ ledger: LedgerAppender,
+    _ columns: [String: (any DatabaseValueConvertible)?], by actor: String, in database: Database,
+    _ ledger: LedgerAppender,
     at time: Date, _ fill: (inout JSONText) -> Void
   ) throws -> Takedown {
     let names = columns.keys.sorted()
     let assignments = (["state = ?"] + names.map { "\($0) = ?" }).joined(separator: ", ")
-    let values: [(any DatabaseValueConvertible)?] = [state.rawValue] + names.map { columns[$0]! } + [takedown.number.value]
+    let values: [(any DatabaseValueConvertible)?] =
+      [state.rawValue] + names.map { columns[$0]! } + [takedown.number.value]
     try database.execute(sql: "UPDATE takedown SET \(assignments) WHERE id = ?", arguments: StatementArguments(values))
     let entry = LedgerEntry(event.entryKind, by: actor, about: .takedown(takedown.number), state: state.rawValue, fill)
     try ledger.append(entry, at: time)
@@ -248,8 +263,10 @@ extension CaseStore {
   }
 
   func takedown(_ number: TakedownNumber, in database: Database) throws -> Takedown {
-    guard let row = try Row.fetchOne(database, sql: "SELECT * FROM takedown WHERE id = ?", arguments: [number.value]) else {
-      throw CaseworkError(.noSuchTakedown, "there is no takedown \(number)", hint: "'muhafiz takedown list' shows those there are")
+    guard let row = try Row.fetchOne(database, sql: "SELECT * FROM takedown WHERE id = ?", arguments: [number.value])
+    else {
+      throw CaseworkError(
+        .noSuchTakedown, "there is no takedown \(number)", hint: "'muhafiz takedown list' shows those there are")
     }
     return try takedown(row)
   }
@@ -261,9 +278,11 @@ extension CaseStore {
     return Takedown(
       number: TakedownNumber(row["id"]), caseNumber: CaseNumber(row["case_id"]), url: row["url"], host: row["host"],
       sha256: sha256.flatMap { Digest(.sha256, bytes: $0) }, match: row["match"], profile: row["profile"],
-      authority: row["authority"], legalGround: row["legal_ground"], hours: row["hours"], isEmergency: row["is_emergency"],
+      authority: row["authority"], legalGround: row["legal_ground"], hours: row["hours"],
+      isEmergency: row["is_emergency"],
       orderedBy: row["ordered_by"], recipient: recipient, rung: row["rung"], state: try value(row["state"]),
-      receivedAt: Date(milliseconds: row["received_at"]), notifiedAt: date("notified_at"), removedAt: date("removed_at"),
+      receivedAt: Date(milliseconds: row["received_at"]), notifiedAt: date("notified_at"),
+      removedAt: date("removed_at"),
       orderedAt: Date(milliseconds: row["ordered_at"]), verifiedAt: Date(milliseconds: row["verified_at"]),
       deadline: date("deadline_at"), nextCheckAt: date("next_check_at"), goneCount: row["gone_count"],
       returns: row["returns"], reminders: row["reminders"])

@@ -30,7 +30,8 @@ final class LedgerAppender {
       clockBack: time < lastTime ? lastTime - time : nil)
     guard bytes.count <= LedgerEntry.maximumSize else {
       throw CaseworkError(
-        .entryTooLong, "an entry of type \(entry.kind.rawValue) would have \(bytes.count) bytes, more than \(LedgerEntry.maximumSize)",
+        .entryTooLong,
+        "an entry of type \(entry.kind.rawValue) would have \(bytes.count) bytes, more than \(LedgerEntry.maximumSize)",
         hint: "shorten the text, or keep it elsewhere and record its digest")
     }
     let insert = try database.cachedStatement(sql: "INSERT INTO ledger_entry (idx, subject, data) VALUES (?, ?, ?)")

@@ -42,12 +42,18 @@ public struct ContactTable: Sendable {
     do { file = try JSONDecoder().decode(File.self, from: json) } catch {
       throw CaseworkError(.unusableData, "the contact table is no JSON of contacts: \(error)")
     }
-    guard file.v == 1 else { throw CaseworkError(.unusableData, "the contact table has version \(file.v), this program reads 1") }
+    guard file.v == 1 else {
+      throw CaseworkError(.unusableData, "the contact table has version \(file.v), this program reads 1")
+    }
     var entries: [(Contact, [String], [Network])] = []
     for contact in file.contacts {
-      func refused(_ why: String) -> CaseworkError { CaseworkError(.unusableData, "contact '\(contact.name.prefix(60))': \(why)") }
+      func refused(_ why: String) -> CaseworkError {
+        CaseworkError(.unusableData, "contact '\(contact.name.prefix(60))': \(why)")
+      }
       // A line break in an address would let a table write headers of a mail.
-      guard contact.email.contains("@"), contact.email.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F }) else {
+      guard contact.email.contains("@"),
+        contact.email.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F })
+      else {
         throw refused("its email is none")
       }
       var networks: [Network] = []
@@ -73,10 +79,14 @@ public struct ContactTable: Sendable {
   ///   - address: What the name resolved to, where that is known.
   public func contact(role: String, host: String, address: String? = nil) -> Contact? {
     let ofRole = entries.filter { $0.contact.role == role }
-    let byName = ofRole.flatMap { entry in entry.hosts.filter { Self.covers($0, host) }.map { ($0.count, entry.contact) } }
+    let byName = ofRole.flatMap { entry in
+      entry.hosts.filter { Self.covers($0, host) }.map { ($0.count, entry.contact) }
+    }
     if let best = byName.max(by: { $0.0 < $1.0 }) { return best.1 }
     guard let bytes = Network.bytes(address ?? host) else { return nil }
-    let byAddress = ofRole.flatMap { entry in entry.networks.filter { $0.contains(bytes) }.map { ($0.length, entry.contact) } }
+    let byAddress = ofRole.flatMap { entry in
+      entry.networks.filter { $0.contains(bytes) }.map { ($0.length, entry.contact) }
+    }
     return byAddress.max { $0.0 < $1.0 }?.1
   }
 
@@ -99,7 +109,9 @@ struct Network: Sendable {
   init?(_ text: String) {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard (1...2).contains(parts.count), let bytes = Self.bytes(String(parts[0])) else { return nil }
-    guard let length = parts.count == 2 ? Int(parts[1]) : bytes.count * 8, (0...bytes.count * 8).contains(length) else { return nil }
+    guard let length = parts.count == 2 ? Int(parts[1]) : bytes.count * 8, (0...bytes.count * 8).contains(length) else {
+      return nil
+    }
     self.bytes = bytes
     self.length = length
   }

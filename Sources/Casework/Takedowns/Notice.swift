@@ -25,12 +25,16 @@ public struct Notice: Sendable {
     let values: [String: String] = [
       "authority": takedown.authority, "takedown": takedown.number.description, "case": takedown.caseNumber.description,
       "ordered": Self.time(takedown.orderedAt), "recipient": "\(takedown.recipient.name) <\(takedown.recipient.email)>",
-      "hours": String(takedown.hours), "url": takedown.url, "host": takedown.host, "verified": Self.time(takedown.verifiedAt),
+      "hours": String(takedown.hours), "url": takedown.url, "host": takedown.host,
+      "verified": Self.time(takedown.verifiedAt),
       "sha256": takedown.sha256?.hex ?? "-", "match": takedown.match, "legal_ground": takedown.legalGround,
       "deadline": Self.time(deadline), "signer": takedown.orderedBy,
       "emergency": takedown.isEmergency ? (language == .urdu ? " — ہنگامی" : " - EMERGENCY") : "",
     ]
-    text = Self.fill(String(decoding: template, as: UTF8.self), values)
+    // Within Urdu each value keeps its own direction: a date or an address must not be read backwards.
+    let isolated =
+      language == .urdu ? values.mapValues { "\u{2068}\(Self.oneLine($0))\u{2069}" } : values.mapValues(Self.oneLine)
+    text = Self.fill(String(decoding: template, as: UTF8.self), isolated)
   }
 
   /// Puts values in the place of `{names}`, once over the template: what a value says is never read as a name.
@@ -39,7 +43,7 @@ public struct Notice: Sendable {
     var rest = template[...]
     while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
       result += rest[..<open]
-      result += oneLine(values[String(rest[rest.index(after: open)..<close])] ?? "")
+      result += values[String(rest[rest.index(after: open)..<close])] ?? ""
       rest = rest[rest.index(after: close)...]
     }
     return result + rest

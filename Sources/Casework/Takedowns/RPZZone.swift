@@ -24,7 +24,8 @@ public struct DNSBlock: Sendable, Equatable {
         (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
           && label.utf8.allSatisfy { byte in
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+              UInt8(ascii: "_"):
               true
             default: false
             }
@@ -54,7 +55,8 @@ public struct RPZZone: Sendable {
       "@ SOA localhost. hostmaster.\(origin). ( \(UInt32(clamping: Int64(time.timeIntervalSince1970))) 300 60 86400 60 )",
       "  NS localhost.",
     ]
-    for block in blocks.sorted(by: { ($0.host, $0.takedown.value) < ($1.host, $1.takedown.value) }) where block.isInForce(at: time) {
+    for block in blocks.sorted(by: { ($0.host, $0.takedown.value) < ($1.host, $1.takedown.value) })
+    where block.isInForce(at: time) {
       lines.append("; id=\(block.takedown) expires=\(LedgerTime.text(block.expiresAt.milliseconds))")
       if let bytes = Network.bytes(block.host) {
         lines.append("\(Self.trigger(bytes)) CNAME .")

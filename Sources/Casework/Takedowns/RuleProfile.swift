@@ -59,11 +59,17 @@ public struct RuleProfile: Sendable, Equatable, Codable {
     let profile: RuleProfile
     do { profile = try JSONDecoder().decode(RuleProfile.self, from: json) } catch { throw refused(Self.reason(error)) }
     guard profile.v == 1 else { throw refused("version \(profile.v), this program reads 1") }
-    let hours = [profile.hours, profile.emergencyHours] + profile.reminderHours + profile.recheckHours + profile.recheckClosedHours
+    let hours =
+      [profile.hours, profile.emergencyHours] + profile.reminderHours + profile.recheckHours
+      + profile.recheckClosedHours
     guard hours.allSatisfy({ (1...8760).contains($0) }) else { throw refused("hours are 1…8760") }
-    guard profile.emergencyHours <= profile.hours else { throw refused("an emergency has more hours than any other case") }
+    guard profile.emergencyHours <= profile.hours else {
+      throw refused("an emergency has more hours than any other case")
+    }
     guard (0...3650).contains(profile.orderDays) else { throw refused("order_days are 0…3650") }
-    guard !profile.recheckHours.isEmpty, !profile.escalation.isEmpty else { throw refused("recheck_hours or escalation is empty") }
+    guard !profile.recheckHours.isEmpty, !profile.escalation.isEmpty else {
+      throw refused("recheck_hours or escalation is empty")
+    }
     guard Self.isDay(profile.effectiveFrom), profile.effectiveUntil.map(Self.isDay) ?? true else {
       throw refused("a date is not like 2026-01-31")
     }

@@ -122,9 +122,13 @@ struct Recheck: Equatable {
   ///   - goneCount: Before this answer.
   ///   - minutes: Since the last `gone` that counted; `nil` for none.
   ///   - checks: Re-checks since the state last changed.
-  init(_ answer: RecheckAnswer, state: TakedownState, goneCount: Int, minutes: Double?, checks: Int, profile: RuleProfile) {
+  init(
+    _ answer: RecheckAnswer, state: TakedownState, goneCount: Int, minutes: Double?, checks: Int, profile: RuleProfile
+  ) {
     func open(_ checks: Int) -> Int { profile.recheckHours[min(checks, profile.recheckHours.count - 1)] }
-    func closed(_ checks: Int) -> Int? { checks < profile.recheckClosedHours.count ? profile.recheckClosedHours[checks] : nil }
+    func closed(_ checks: Int) -> Int? {
+      checks < profile.recheckClosedHours.count ? profile.recheckClosedHours[checks] : nil
+    }
     switch (answer, state) {
     case (.stillUp, .closed):
       self.init(goneCount: 0, event: .reopen, hoursToNext: open(0))

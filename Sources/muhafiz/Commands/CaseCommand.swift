@@ -11,7 +11,10 @@ extension Verdict: ExpressibleByArgument {}
 struct CaseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "case", abstract: "Shows the cases that findings have opened, and decides on them.",
-    subcommands: [CaseList.self, CaseShow.self, CaseDecide.self, CaseClaim.self, CaseNote.self, CaseLink.self])
+    subcommands: [
+      CaseList.self, CaseShow.self, CaseDecide.self, CaseClaim.self, CaseNote.self, CaseLink.self,
+      CaseToday.self,
+    ])
 }
 
 struct CaseList: ParsableCommand {

@@ -31,7 +31,8 @@ struct CaseDecide: ParsableCommand {
   @OptionGroup var home: HomeOptions
   @OptionGroup var actor: ActorOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
-  @Option(help: ArgumentHelp("What is decided: \(CaseDecision.allCases.map(\.rawValue).joined(separator: ", ")).")) var decision: CaseDecision?
+  @Option(help: ArgumentHelp("What is decided: \(CaseDecision.allCases.map(\.rawValue).joined(separator: ", "))."))
+  var decision: CaseDecision?
   @Option(help: "Why.") var reason: String
   @Option(help: "The version of the case that was looked at; 'case show' prints it.") var version: Int?
   @Argument(help: "The case, like C-000012 or 12.") var number: String
@@ -42,11 +43,14 @@ struct CaseDecide: ParsableCommand {
       throw UsageError("'\(action.rawValue)' follows from a takedown", hint: "muhafiz takedown issue C-12 …")
     }
     let summary = try home.requireCaseStore().act(
-      CaseRequest(try caseNumber(number), action, by: actor.actor, reason: reason, decision: decision, version: version),
+      CaseRequest(
+        try caseNumber(number), action, by: actor.actor, reason: reason, decision: decision, version: version),
       policy: try home.policy(), at: Date())
     switch format {
     case .text:
-      print("case \(summary.number) is \(summary.state.rawValue)\(summary.decision.map { ": \($0.rawValue)" } ?? ""), version \(summary.version)")
+      print(
+        "case \(summary.number) is \(summary.state.rawValue)\(summary.decision.map { ": \($0.rawValue)" } ?? ""), version \(summary.version)"
+      )
     case .ndjson: CaseLine.of(summary).show()
     }
   }

@@ -53,6 +53,13 @@ struct DoctorCommand: ParsableCommand {
       let hashes = blocklist.members.reduce(0) { $0 + $1.list.hashCount }
       return "\(blocklist.members.count) in force, \(hashes.grouped) hashes"
     }
+    check("ledger") {
+      guard let store = try home.openExistingCaseStore() else { return "nothing is recorded yet" }
+      let ledger = home.ledger(of: store)
+      let places = try ledger.places().count
+      return "\(try store.entryCount().grouped) entries, key \(ledger.keyPath.forTerminal), "
+        + (places == 0 ? "no checkpoint is kept elsewhere: 'muhafiz ledger checkpoint --keep-in FOLDER'" : "\(places) places keep checkpoints")
+    }
     check("home") {
       let path = home.path
       guard path.withPlatformString({ access($0, W_OK) }) == 0 else {

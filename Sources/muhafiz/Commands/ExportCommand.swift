@@ -1,7 +1,7 @@
 import ArgumentParser
 import Casework
 import Foundation
-import Matching
+import Hashing
 import Scanning
 import SystemPackage
 
@@ -17,23 +17,25 @@ struct ExportRPZ: ParsableCommand {
     discussion: "EXAMPLES\n  muhafiz export rpz --zone block.rpz.example -o /var/lib/bind/block.rpz.example")
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var actor: ActorOptions
   @Option(help: "Name of the zone.") var zone = "block.rpz.invalid"
-  @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write it to this file.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write it to this file.", valueName: "file"))
   var output: String?
 
   func run() throws {
-    let blocks = try home.requireCaseStore().dnsBlocks()
+    let store = try home.requireCaseStore()
+    let blocks = try store.dnsBlocks()
     let zone = try RPZZone(blocks, origin: zone, at: Date())
-    let writer = try ResultWriter(output)
-    try writer.write(zone.text.utf8)
-    try writer.finish()
+    try Export.write(zone.text, as: "rpz zone \(self.zone)", to: output, store, by: actor.actor)
     complain("\(blocks.count(where: { $0.isInForce(at: Date()) })) names blocked")
   }
 }
 
 struct ExportStatistics: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "statistics", abstract: "Writes counts, times and precision over a period: as a table, CSV, or a chart.",
+    commandName: "statistics",
+    abstract: "Writes counts, times and precision over a period: as a table, CSV, or a chart.",
     discussion: """
       Counts of 1…4 are written as fewer than 5, as one of them can point at a person; --minimum-cell sets the bound.
 
@@ -45,11 +47,13 @@ struct ExportStatistics: ParsableCommand {
   enum Format: String, CaseIterable, ExpressibleByArgument { case table, csv, svg }
 
   @OptionGroup var home: HomeOptions
+  @OptionGroup var actor: ActorOptions
   @Option(help: "table, csv or svg.") var format = Format.table
   @Option(help: "The first day, in UTC. Default: a year before the last.") var from: String?
   @Option(help: "The day after the last, in UTC. Default: tomorrow.") var until: String?
   @Option(help: "Smaller counts are not shown.") var minimumCell = 5
-  @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write it to this file.", valueName: "file"))
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write it to this file.", valueName: "file"))
   var output: String?
 
   func run() throws {
@@ -57,19 +61,35 @@ struct ExportStatistics: ParsableCommand {
     let until = try until.map(day) ?? Date().addingTimeInterval(86_400)
     let from = try from.map(day) ?? until.addingTimeInterval(-366 * 86_400)
     guard from < until else { throw UsageError("--from is before --until") }
-    let statistics = try home.requireCaseStore().statistics(from: from, until: until, minimumCell: minimumCell)
-    let writer = try ResultWriter(output)
-    switch format {
-    case .table: for line in statistics.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() { try writer.write(line: String(line).forTerminal) }
-    case .csv: try writer.write(statistics.csv.utf8)
-    case .svg: try writer.write(statistics.svg.utf8)
-    }
-    try writer.finish()
+    let store = try home.requireCaseStore()
+    let statistics = try store.statistics(from: from, until: until, minimumCell: minimumCell)
+    let text =
+      switch format {
+      case .table:
+        statistics.text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).forTerminal }
+          .joined(separator: "\n")
+      case .csv: statistics.csv
+      case .svg: statistics.svg
+      }
+    try Export.write(text, as: "statistics as \(format.rawValue)", to: output, store, by: actor.actor)
   }
 
   private func day(_ text: String) throws -> Date {
     do { return try Date("\(text)T00:00:00Z", strategy: .iso8601) } catch {
       throw UsageError("'\(text)' is no day", hint: "like 2026-01-31")
     }
+  }
+}
+
+/// What leaves the house, with an entry that says so.
+private enum Export {
+  /// Records the digest of what is written before it is: whoever finds it elsewhere can tell that it came from here.
+  static func write(_ text: String, as what: String, to output: String?, _ store: CaseStore, by actor: String) throws {
+    let bytes = Array(text.utf8)
+    let digest = try bytes.withUnsafeBytes { try Digester.digests(of: $0, [.sha256])[0] }
+    try store.append([.exported(what: what, sha256: digest.hex)], by: actor, at: Date())
+    let writer = try ResultWriter(output)
+    try writer.write(bytes)
+    try writer.finish()
   }
 }

@@ -19,6 +19,7 @@ struct HashCommand: ParsableCommand {
       EXAMPLES
         muhafiz hash photo.jpg
         muhafiz hash --format ndjson --digests sha256 folder
+        muhafiz hash --submission -o mine.csv folder     hashes only, for a list; the files stay where they are
       """)
 
   @Option(help: "text or ndjson.") var format = OutputFormat.text
@@ -26,6 +27,9 @@ struct HashCommand: ParsableCommand {
   @Flag(help: "Take digests only.") var noPerceptual = false
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
   @OptionGroup var limits: LimitOptions
+  @Flag(help: "Write a bundle of hashes that 'list import' takes: no names, no sizes, no order.") var submission = false
+  @Option(name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write to this file.", valueName: "file"))
+  var output: String?
   @Option(help: "Items in hand at once.") var jobs: Int?
   @Argument(help: "Files or folders.") var paths: [String]
 
@@ -35,14 +39,20 @@ struct HashCommand: ParsableCommand {
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
       workers: try workers(jobs))
     let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
-    let writer = try ResultWriter(nil)
+    let writer = try ResultWriter(output)
     let format = format
+    let bundle = submission ? SubmissionBundle() : nil
     let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)
     let summary = try scanner.scan(roots) { item in
+      if let bundle { return bundle.add(item) }
       switch format {
       case .ndjson: try writer.write(ItemLine.of(item, matching: false).bytes)
       case .text: try writer.write(line: Self.text(item))
       }
+    }
+    if let bundle {
+      try bundle.write(to: writer)
+      complain("\(bundle.count.grouped) contents in the bundle\(bundle.missing > 0 ? ", \(bundle.missing.grouped) could not be hashed" : "")")
     }
     try writer.finish()
     throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: summary.counts.isComplete))

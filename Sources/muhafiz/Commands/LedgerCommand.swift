@@ -7,7 +7,10 @@ import SystemPackage
 struct LedgerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ledger", abstract: "Checks, signs and proves the record of everything that happened.",
-    subcommands: [LedgerVerify.self, LedgerCheckpoint.self, LedgerProve.self, LedgerCheck.self, LedgerKeyCommand.self])
+    subcommands: [
+      LedgerVerify.self, LedgerCheckpoint.self, LedgerProve.self, LedgerCheck.self, LedgerKeyCommand.self,
+      LedgerBench.self,
+    ])
 }
 
 struct LedgerVerify: ParsableCommand {
@@ -73,7 +76,8 @@ struct LedgerVerify: ParsableCommand {
 
 struct LedgerCheckpoint: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Signs the ledger as it now is, and copies the checkpoint to every configured place.",
+    commandName: "checkpoint",
+    abstract: "Signs the ledger as it now is, and copies the checkpoint to every configured place.",
     discussion: """
       The checkpoint goes to standard output: print it, mail it, hand it to an auditor. --keep-in adds a folder that gets \
       this and every later one; choose one that others control.
@@ -120,7 +124,8 @@ struct LedgerProve: ParsableCommand {
     name: [.customShort("o"), .customLong("output")],
     help: ArgumentHelp("Write the proof to this file.", valueName: "file"))
   var output: String?
-  @Argument(help: "A case, a takedown or a report, like C-000012 or T-000003; or the number of an entry.") var subject: String
+  @Argument(help: "A case, a takedown or a report, like C-000012 or T-000003; or the number of an entry.") var subject:
+    String
 
   func run() throws {
     let ledger = home.ledger(of: try home.requireCaseStore())
@@ -130,12 +135,15 @@ struct LedgerProve: ParsableCommand {
     } else if let subject = LedgerSubject(subject) {
       proof = try ledger.proof(of: subject, whole: whole)
     } else {
-      throw UsageError("'\(subject)' is no case, takedown, report or entry", hint: "like C-000012, T-000003, R-000007 or 1042")
+      throw UsageError(
+        "'\(subject)' is no case, takedown, report or entry", hint: "like C-000012, T-000003, R-000007 or 1042")
     }
     let writer = try ResultWriter(output)
     try writer.write(proof.text.utf8)
     try writer.finish()
-    complain("\(proof.text.utf8.count.grouped) bytes: \(proof.entries.count) entries, \(proof.isWhole ? "from the first" : "with more before them; --whole adds those")")
+    complain(
+      "\(proof.text.utf8.count.grouped) bytes: \(proof.entries.count) entries, \(proof.isWhole ? "from the first" : "with more before them; --whole adds those")"
+    )
   }
 }
 
@@ -158,7 +166,8 @@ struct LedgerCheck: ParsableCommand {
 
   func run() throws {
     guard let publicKey = LedgerPublicKey(try text(ofFile: key)) else {
-      throw CaseworkError(.keyUnusable, "\(key) is no public key of a ledger", hint: "it is ledger/key.pub of the home it is of")
+      throw CaseworkError(
+        .keyUnusable, "\(key) is no public key of a ledger", hint: "it is ledger/key.pub of the home it is of")
     }
     let proof = try LedgerProof(checking: text(ofFile: proof), key: publicKey)
     for entry in proof.entries { print(String(decoding: entry, as: UTF8.self).forTerminal) }

@@ -6,7 +6,8 @@ import Scanning
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Takes in URLs that were reported.", subcommands: [ReportAdd.self, ReportList.self])
+    commandName: "report", abstract: "Takes in URLs that were reported.",
+    subcommands: [ReportAdd.self, ReportList.self])
 }
 
 /// Who acts: everything that is done is recorded under a name.
@@ -96,7 +97,9 @@ struct ReportList: ParsableCommand {
   func run() throws {
     guard limit > 0 else { throw UsageError("--limit is 1 or more") }
     let before = try before.map { text in
-      guard let number = ReportNumber(text) else { throw UsageError("'\(text)' is no report number", hint: "like R-000012, or 12") }
+      guard let number = ReportNumber(text) else {
+        throw UsageError("'\(text)' is no report number", hint: "like R-000012, or 12")
+      }
       return number
     }
     let reports = try home.requireCaseStore().reports(before: before, limit: limit)

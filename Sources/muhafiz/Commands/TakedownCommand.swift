@@ -12,7 +12,8 @@ struct TakedownCommand: ParsableCommand {
       the sender from sender.json.
       """,
     subcommands: [
-      TakedownIssue.self, TakedownList.self, TakedownShow.self, TakedownNotice.self, TakedownRecheck.self, TakedownUpdate.self,
+      TakedownIssue.self, TakedownList.self, TakedownShow.self, TakedownNotice.self, TakedownRecheck.self,
+      TakedownUpdate.self,
       TakedownRemind.self, TakedownBlock.self, TakedownProfiles.self,
     ])
 }
@@ -44,10 +45,13 @@ struct TakedownIssue: ParsableCommand {
     let number = try caseNumber(number)
     let profile = try home.profile(profile)
     if !profile.confirmed {
-      complain("warning: rule profile \(profile.id) is not confirmed: \(profile.confirm ?? "the owner has to confirm it")")
+      complain(
+        "warning: rule profile \(profile.id) is not confirmed: \(profile.confirm ?? "the owner has to confirm it")")
     }
     let places = try url.map { [$0] } ?? store.places(toTakeDownIn: number)
-    if places.isEmpty { throw UsageError("\(number) has no place with a URL", hint: "a takedown is ordered from whoever hosts one") }
+    if places.isEmpty {
+      throw UsageError("\(number) has no place with a URL", hint: "a takedown is ordered from whoever hosts one")
+    }
     let contacts = try home.contacts()
     for place in places {
       let order = TakedownOrder(
@@ -77,7 +81,8 @@ struct TakedownList: ParsableCommand {
 }
 
 struct TakedownShow: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "show", abstract: "Shows a takedown with its clocks and history.")
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Shows a takedown with its clocks and history.")
 
   @OptionGroup var home: HomeOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
@@ -93,20 +98,29 @@ struct TakedownShow: ParsableCommand {
       return
     }
     func time(_ date: Date?) -> String { date?.formatted(.iso8601) ?? "-" }
-    print("takedown \(takedown.number) of case \(takedown.caseNumber), \(takedown.state.rawValue)\(takedown.isOverdue(at: Date()) ? ", OVERDUE" : "")")
+    print(
+      "takedown \(takedown.number) of case \(takedown.caseNumber), \(takedown.state.rawValue)\(takedown.isOverdue(at: Date()) ? ", OVERDUE" : "")"
+    )
     print("  \(takedown.url.forTerminal)")
     print("  \(takedown.match.forTerminal)")
-    print("  under \(takedown.profile.forTerminal), \(takedown.hours) hours\(takedown.isEmergency ? " (emergency)" : ""), ordered by \(takedown.orderedBy.forTerminal)")
+    print(
+      "  under \(takedown.profile.forTerminal), \(takedown.hours) hours\(takedown.isEmergency ? " (emergency)" : ""), ordered by \(takedown.orderedBy.forTerminal)"
+    )
     print("  to \("\(takedown.recipient.name) <\(takedown.recipient.email)>".forTerminal), \(takedown.recipient.role)")
-    print("  received \(time(takedown.receivedAt)), notified \(time(takedown.notifiedAt)), removed \(time(takedown.removedAt))")
-    print("  deadline \(time(takedown.deadline)), next re-check \(time(takedown.nextCheckAt)), gone \(takedown.goneCount) in a row, returned \(takedown.returns) times")
+    print(
+      "  received \(time(takedown.receivedAt)), notified \(time(takedown.notifiedAt)), removed \(time(takedown.removedAt))"
+    )
+    print(
+      "  deadline \(time(takedown.deadline)), next re-check \(time(takedown.nextCheckAt)), gone \(takedown.goneCount) in a row, returned \(takedown.returns) times"
+    )
     History.show(history)
   }
 }
 
 struct TakedownProfiles: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "profiles", abstract: "Lists the rule profiles: ground, periods, and whether the owner has confirmed them.",
+    commandName: "profiles",
+    abstract: "Lists the rule profiles: ground, periods, and whether the owner has confirmed them.",
     discussion: "A file ID.json in profiles/ of the home takes the place of the program's own of that id.")
 
   @OptionGroup var home: HomeOptions
@@ -118,7 +132,9 @@ struct TakedownProfiles: ParsableCommand {
       print(
         "  \(profile.hours) hours, \(profile.emergencyHours) in an emergency; from \(profile.effectiveFrom) to \(profile.effectiveUntil ?? "further notice")"
           + (profile.isInForce(at: Date()) ? "" : " (NOT IN FORCE)"))
-      if !profile.confirmed { print("  NOT CONFIRMED: \((profile.confirm ?? "the owner has to confirm it").forTerminal)") }
+      if !profile.confirmed {
+        print("  NOT CONFIRMED: \((profile.confirm ?? "the owner has to confirm it").forTerminal)")
+      }
     }
   }
 }
@@ -160,7 +176,9 @@ enum TakedownLine {
 }
 
 func takedownNumber(_ text: String) throws -> TakedownNumber {
-  guard let number = TakedownNumber(text) else { throw UsageError("'\(text)' is no takedown number", hint: "like T-000003, or 3") }
+  guard let number = TakedownNumber(text) else {
+    throw UsageError("'\(text)' is no takedown number", hint: "like T-000003, or 3")
+  }
   return number
 }
 
@@ -168,7 +186,8 @@ extension HomeOptions {
   func profile(_ id: String) throws -> RuleProfile {
     let profiles = try RuleProfile.all(in: path.appending("profiles"))
     guard let profile = profiles.first(where: { $0.id == id }) else {
-      throw UsageError("there is no rule profile '\(id)'", hint: "there are \(profiles.map(\.id).joined(separator: ", "))")
+      throw UsageError(
+        "there is no rule profile '\(id)'", hint: "there are \(profiles.map(\.id).joined(separator: ", "))")
     }
     return profile
   }
@@ -177,7 +196,8 @@ extension HomeOptions {
 
   func sender() throws -> NoticeSender {
     let file = path.appending("sender.json")
-    do { return try JSONDecoder().decode(NoticeSender.self, from: Data(contentsOf: URL(filePath: file.string))) } catch {
+    do { return try JSONDecoder().decode(NoticeSender.self, from: Data(contentsOf: URL(filePath: file.string))) } catch
+    {
       throw UsageError("cannot read \(file)", hint: #"it holds {"org": "…", "contact": "notices@…", "domain": "…"}"#)
     }
   }

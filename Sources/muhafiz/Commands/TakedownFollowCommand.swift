@@ -1,6 +1,7 @@
 import ArgumentParser
 import Casework
 import Foundation
+import Glibc
 import Scanning
 import SystemPackage
 
@@ -10,20 +11,24 @@ extension XARFReport.Classification: ExpressibleByArgument {}
 
 struct TakedownNotice: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "notice", abstract: "Writes the notice of a takedown: text, or XARF for abuse desks that read it by machine.",
+    commandName: "notice",
+    abstract: "Writes the notice of a takedown: text, PDF, or XARF for abuse desks that read it by machine.",
     discussion: """
       The content is never attached, and the notice says which list entry was met, never what the content is. XARF asks for a \
       classification, which is the sender's to give: no hash list decides it.
 
       EXAMPLES
         muhafiz takedown notice T-3 --language ur
+        muhafiz takedown notice T-3 --pdf -o T-3.pdf
         muhafiz takedown notice T-3 --xarf --classification baseline -o T-3.json
       """)
 
   @OptionGroup var home: HomeOptions
   @Option(help: "en or ur. Default: the recipient's.") var language: NoticeLanguage?
+  @Flag(help: "As PDF.") var pdf = false
   @Flag(help: "As XARF v4.") var xarf = false
-  @Option(help: ArgumentHelp("For XARF: \(XARFReport.Classification.allCases.map(\.rawValue).joined(separator: ", "))."))
+  @Option(
+    help: ArgumentHelp("For XARF: \(XARFReport.Classification.allCases.map(\.rawValue).joined(separator: ", "))."))
   var classification: XARFReport.Classification?
   @Option(
     name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("Write it to this file.", valueName: "file"))
@@ -32,6 +37,10 @@ struct TakedownNotice: ParsableCommand {
 
   func run() throws {
     let takedown = try home.requireCaseStore().takedown(takedownNumber(number))
+    if pdf && xarf { throw UsageError("--pdf and --xarf are two notices") }
+    if pdf && output == nil && isatty(STDOUT_FILENO) == 1 {
+      throw UsageError("a PDF file is not for a terminal", hint: "use -o")
+    }
     let writer = try ResultWriter(output)
     if xarf {
       guard let classification else { throw UsageError("--xarf needs --classification") }
@@ -40,7 +49,8 @@ struct TakedownNotice: ParsableCommand {
       try writer.write("\n".utf8)
     } else {
       let language = language ?? takedown.recipient.language.flatMap { NoticeLanguage(rawValue: $0) } ?? .english
-      try writer.write(Notice(takedown, language: language).text.utf8)
+      let notice = Notice(takedown, language: language)
+      try writer.write(pdf ? notice.pdf(title: "Takedown \(takedown.number)") : Array(notice.text.utf8))
     }
     try writer.finish()
   }
@@ -61,7 +71,8 @@ struct TakedownRecheck: ParsableCommand {
   @OptionGroup var home: HomeOptions
   @OptionGroup var actor: ActorOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
-  @Option(help: ArgumentHelp("What was found: \(RecheckAnswer.allCases.map(\.rawValue).joined(separator: ", ")).")) var answer: RecheckAnswer?
+  @Option(help: ArgumentHelp("What was found: \(RecheckAnswer.allCases.map(\.rawValue).joined(separator: ", "))."))
+  var answer: RecheckAnswer?
   @Option(help: "What was seen: a status, the address it moved to.") var detail: String?
   @Argument(help: "The takedown, like T-000003 or 3.") var number: String?
 
@@ -113,7 +124,8 @@ struct TakedownUpdate: ParsableCommand {
     case .close, .withdraw: after = try store.end(number, withdraw: step == .withdraw, reason: text, by: actor, at: now)
     case .escalate:
       let profile = try home.profile(store.takedown(number).profile)
-      after = try store.escalate(number, profile: profile, contacts: home.contacts(), address: address, by: actor, at: now)
+      after = try store.escalate(
+        number, profile: profile, contacts: home.contacts(), address: address, by: actor, at: now)
     }
     TakedownLine.show(after, format)
   }
@@ -121,7 +133,8 @@ struct TakedownUpdate: ParsableCommand {
 
 struct TakedownRemind: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "remind", abstract: "Records and prints the reminders that are due before deadlines; run it every hour.")
+    commandName: "remind",
+    abstract: "Records and prints the reminders that are due before deadlines; run it every hour.")
 
   @OptionGroup var home: HomeOptions
   @OptionGroup var actor: ActorOptions

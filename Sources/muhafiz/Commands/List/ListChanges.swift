@@ -29,6 +29,7 @@ struct ListActivate: ParsableCommand {
 
   func run() throws {
     let active = try home.catalog.activate(ListVersion(name: name, version: version))
+    home.recordListChange("activate", active)
     print("list \(active.name), version \(active.version), is in force")
   }
 }
@@ -50,6 +51,7 @@ struct ListRollback: ParsableCommand {
       throw UsageError("there is no earlier version of list '\(name)'", hint: "'muhafiz list show \(name)' shows those there are")
     }
     let active = try catalog.activate(ListVersion(name: name, version: chosen))
+    home.recordListChange("rollback", active)
     print("list \(active.name), version \(active.version), is in force again\(before.map { " instead of \($0.version)" } ?? "")")
   }
 }
@@ -112,6 +114,7 @@ struct ListRemove: ParsableCommand {
     guard let removed = try home.catalog.deactivate(name) else {
       throw UsageError("no list '\(name)' is in force", hint: "'muhafiz list show' shows those that are")
     }
+    home.recordListChange("remove", removed)
     print("list \(removed.name), version \(removed.version), is no longer in force")
   }
 }

@@ -131,6 +131,8 @@ struct ListImport: ParsableCommand {
     progress.end()
     reportRejections(reports)
     negatives.report()
+    home.recordListChange(
+      written.isHeld ? "hold" : mode == .remove ? "withdraw" : "import", written.list.version, sha256: written.list.digest.hex)
     show(written, reports)
     if written.isHeld { throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: false)) }
   }
