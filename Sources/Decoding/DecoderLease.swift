@@ -51,6 +51,24 @@ public struct DecoderLease: ~Copyable {
     try slot.readArchive(type, from: source, body)
   }
 
+  /// Decodes frames of a video, or of a picture that moves: one a second, and where scenes begin.
+  ///
+  /// Of films longer than a minute the frames that no other frame needs are left out, and of those longer than a quarter
+  /// of an hour all but the key frames.
+  ///
+  /// - Parameters:
+  ///   - type: One with ``MediaType/hasFrames``.
+  ///   - source: The file, of any size; `nil` where it has been appended.
+  ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:smallestSide:_:)``.
+  /// - Returns: Why the video was not decoded to its end; frames may have come before that. `nil` too, without any frame,
+  ///   for a file of sound alone.
+  /// - Throws: ``DecodingError`` when no worker could be had; what `body` and `source` throw.
+  public mutating func decodeFrames(
+    _ type: MediaType, from source: ByteSource? = nil, _ body: (DecodedFrame) throws -> Void
+  ) throws -> Unhashable? {
+    try slot.decodeFrames(type, from: source, body)
+  }
+
   /// The worker's process now, `nil` where it ended and no picture has needed another one since.
   package var process: CInt? { slot.worker?.process }
 }
@@ -63,4 +81,13 @@ public struct DecodedPicture {
   /// Size at full resolution; the plane is smaller where a JPEG was shrunk while decoding.
   public let width: Int
   public let height: Int
+}
+
+/// One frame of a video, as it is stored: a turn that the container asks for is not made.
+public struct DecodedFrame {
+  /// The samples, in shared memory; never kept.
+  public let luma: LumaPlane
+
+  /// Time from the video's start.
+  public let seconds: Double
 }

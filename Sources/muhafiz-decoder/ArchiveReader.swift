@@ -24,10 +24,7 @@ struct ArchiveReader {
   }
 
   static func read(_ request: DecodeRequest, _ link: ParentLink) -> DecodeReply {
-    let input =
-      request.isPulled
-      ? ByteInput(pulledThrough: link, sizeInBytes: Int64(clamping: request.inputSize))
-      : ByteInput(UnsafeRawBufferPointer(rebasing: link.input[..<Int(request.inputSize)]))
+    let input = ByteInput(request, link)
     let reader = ArchiveReader(link, mostDepth: Int(clamping: request.most))
     let ending = reader.read(request.format, input, path: [], depth: 1)
     var reply = DecodeReply(status: ending.status)

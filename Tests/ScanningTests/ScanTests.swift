@@ -134,6 +134,21 @@ struct ScanTests {
     }
   }
 
+  @Test(.enabled(if: Corpus.isPresent)) func framesOfAVideoAreFoundInItsEdits() throws {
+    let rows = try Corpus.table("media/video_frames_pdq.csv").filter { $0["file"] == "videos/tour.mp4" }
+    let entries = rows.enumerated().compactMap { number, row -> ListEntry? in
+      guard Int(row["quality"]!)! >= 50, let hash = PerceptualHash(hex: row["pdq_hex"]!) else { return nil }
+      return ListEntry(id: "frame \(row["frame_index"]!)", recordNumber: number + 1, perceptualHashes: [hash])
+    }
+    let list = try blocklist(entries).blocklist
+    let videos = Corpus.root.appending(path: "media/videos").path
+    let (items, summary) = try scan([videos], blocklist: list, perceptual: true)
+    let found = Set(items.filter { $0.verdict == .review && $0.matches.allSatisfy { $0.grade == .near } }.map { $0.path.lastComponent!.string })
+    // Plain comparison misses the mirrored film and the one with a letterbox.
+    #expect(found == Set(try Corpus.table("media/videos.csv").filter { $0["motif"] == "tour" }.map { $0["file"]!.replacing("videos/", with: "") }))
+    #expect(items.allSatisfy { $0.perceptual == .hashed && !$0.frames.isEmpty } && summary.counts.isComplete)
+  }
+
   @Test func evidenceIsNotTouched() throws {
     _ = try makeOddTree()
     func times() throws -> String {
