@@ -9,15 +9,12 @@
 #define BUFFER_SIZE (1 << 16)
 #define PROBE_SIZE (4 << 20)
 
-/// Seconds between the frames that are delivered in any case. Source: vPDQ reference, `seconds_per_hash`.
-#define SAMPLE_SECONDS 1.0
-
 /// Films longer than this are decoded without the frames that no other needs, and far longer ones by key frames alone:
 /// a frame a second is looked for, and hours of frames between would be decoded to be thrown away.
 #define ALL_FRAMES_SECONDS 60
 #define REFERENCE_FRAMES_SECONDS 900
 
-// A coarse look at a frame: points of its luma, to see where a scene begins.
+// A coarse look at a frame: points of it, to see where a scene begins.
 #define SIDE 16
 #define SCENE_DIFFERENCE 30  // of 255, in the mean
 
@@ -33,6 +30,7 @@ typedef struct {
   int has_look;
   double due;     // when the next frame is to be delivered
   double last;    // of the frame decoded last, in seconds from the start
+  double end;     // when that frame has been shown
   uint64_t delivered, decoded, packets;
 } film;
 
@@ -147,18 +145,20 @@ static int open_track(film *f, const media_request *request, media_result *resul
   return error < 0 ? -1 : 0;
 }
 
-// Whether a frame looks unlike the one before it. Only the usual layout, a plane of bytes, is looked at.
+// Whether a frame looks unlike the one before it. Only samples of 8 bits are looked at.
 static int begins_scene(film *f, const AVFrame *frame) {
   const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
   if (!format || format->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM)) return 0;
-  if (format->comp[0].plane != 0 || format->comp[0].depth != 8 || format->comp[0].step != 1) return 0;
-  if (!frame->data[0] || frame->width < SIDE || frame->height < SIDE) return 0;
+  // Luma, or green in its place.
+  const AVComponentDescriptor *part = &format->comp[format->flags & AV_PIX_FMT_FLAG_RGB ? 1 : 0];
+  if (part->depth != 8 || !frame->data[part->plane] || frame->width < SIDE || frame->height < SIDE) return 0;
   uint8_t look[SIDE * SIDE];
   int difference = 0;
   for (int y = 0; y < SIDE; y++) {
-    const uint8_t *row = frame->data[0] + (ptrdiff_t)((2 * y + 1) * frame->height / (2 * SIDE)) * frame->linesize[0];
+    int line = (2 * y + 1) * frame->height / (2 * SIDE);
+    const uint8_t *row = frame->data[part->plane] + (ptrdiff_t)line * frame->linesize[part->plane] + part->offset;
     for (int x = 0; x < SIDE; x++) {
-      uint8_t value = row[(2 * x + 1) * frame->width / (2 * SIDE)];
+      uint8_t value = row[(2 * x + 1) * frame->width / (2 * SIDE) * part->step];
       difference += abs(value - f->look[y * SIDE + x]);
       look[y * SIDE + x] = value;
     }
@@ -188,6 +188,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
     double seconds = seconds_of(f, f->frame);
     f->decoded += 1;
     f->last = seconds;
+    f->end = seconds + (double)f->frame->pkt_duration * av_q2d(f->format->streams[f->track]->time_base);
     int is_scene = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
     if (is_due || is_scene) {
       if (f->delivered == request->most_frames) {
@@ -201,7 +202,8 @@ static int take_frames(film *f, const media_request *request, media_result *resu
         return AVERROR_EXIT;
       }
       f->delivered += 1;
-      if (is_due) f->due = SAMPLE_SECONDS * ((double)(int64_t)(seconds / SAMPLE_SECONDS) + 1);
+      double step = request->frame_seconds;
+      if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
       f->stream->frame(f->stream->context, &one, seconds, is_scene);
     }
     av_frame_unref(f->frame);
@@ -213,8 +215,8 @@ static int take_frames(film *f, const media_request *request, media_result *resu
 static void check_end(const film *f, media_result *result) {
   const AVStream *track = f->format->streams[f->track];
   double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
-  if (duration > 2 * SAMPLE_SECONDS && f->last < duration * 0.8 - SAMPLE_SECONDS) {
-    media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->last, duration);
+  if (duration > 2 && f->end < duration * 0.8 - 1) {
+    media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->end, duration);
   } else if (track->nb_frames > 0 && (double)f->packets < 0.8 * (double)track->nb_frames) {
     media_fail(
       result, MEDIA_BROKEN, "premature end of data: %llu of %lld frames", (unsigned long long)f->packets,

@@ -28,7 +28,8 @@ extension DecoderSlot {
   ///   - take: Gets each event but those that ask for input. A reason, or an error, ends the worker.
   /// - Returns: The reason of whichever came first: `take`, a limit, or the worker's own.
   func converse(
-    _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration, _ take: (StreamEvent) throws -> Unhashable?
+    _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration,
+    _ take: (StreamEvent) throws -> Unhashable?
   ) throws -> Unhashable? {
     let worker = try freshWorker()
     var spent = Duration.zero
@@ -66,11 +67,13 @@ extension DecoderSlot {
     let most = min(Self.mostPulledInBytes, input.sizeInBytes)
     guard let offset = Int64(exactly: event.first), offset < source.sizeInBytes else { return 0 }
     let count = Int(min(event.second, UInt64(most), UInt64(source.sizeInBytes - offset)))
-    return count == 0 ? 0 : try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
-      let got = min(try source.read(offset, buffer), count)
-      try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
-      return got
-    }
+    return count == 0
+      ? 0
+      : try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
+        let got = min(try source.read(offset, buffer), count)
+        try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
+        return got
+      }
   }
 }
 
@@ -86,7 +89,9 @@ private struct ArchiveReading {
   }
 
   /// - Returns: Why the archive is to be read no further.
-  mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws -> Unhashable? {
+  mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws
+    -> Unhashable?
+  {
     defer { hasEnded = event.kind == .end }
     switch event.kind {
     case .file where !isInMember:

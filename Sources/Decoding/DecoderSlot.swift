@@ -67,7 +67,7 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   func decode<R>(
-    _ type: MediaType, smallestSide: Int?, _ body: (DecodedPicture) throws -> R
+    _ type: MediaType, page: Int, smallestSide: Int?, _ body: (DecodedPicture) throws -> R
   ) throws -> Result<R, Unhashable> {
     guard type.isDecodable, let format = type.format else {
       return .failure(Unhashable(.unsupported, "\(type.rawValue) is not decoded"))
@@ -75,7 +75,8 @@ final class DecoderSlot: @unchecked Sendable {
     if let limit = try padInput() { return .failure(limit) }
     let side = UInt32(clamping: smallestSide ?? limits.smallestSideInPixels)
     let request = DecodeRequest(
-      format: format, inputSize: UInt64(appendedInBytes), mostPixels: UInt64(limits.pixels), smallestSide: side)
+      format: format, inputSize: UInt64(appendedInBytes), mostPixels: UInt64(limits.pixels), smallestSide: side,
+      picture: UInt32(clamping: page))
     switch try ask(request) {
     case .failure(let unhashable): return .failure(unhashable)
     case .success(let reply): return .success(try body(picture(reply)))
@@ -98,7 +99,9 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   /// See ``DecoderLease/decodeFrames(_:from:_:)``.
-  func decodeFrames(_ type: MediaType, from source: ByteSource?, _ body: (DecodedFrame) throws -> Void) throws -> Unhashable? {
+  func decodeFrames(_ type: MediaType, from source: ByteSource?, _ body: (DecodedFrame) throws -> Void) throws
+    -> Unhashable?
+  {
     guard let format = type.framesFormat else { return Unhashable(.unsupported, "\(type.rawValue) has no frames") }
     if source == nil, let limit = try padInput() { return limit }
     let size = source?.sizeInBytes ?? Int64(appendedInBytes)
@@ -179,7 +182,7 @@ final class DecoderSlot: @unchecked Sendable {
   private func picture(_ reply: DecodeReply) throws(DecodingError) -> DecodedPicture {
     DecodedPicture(
       luma: try plane(reply.width, reply.height, isFloat: reply.isFloat), width: Int(reply.pictureWidth),
-      height: Int(reply.pictureHeight))
+      height: Int(reply.pictureHeight), pages: max(1, Int(reply.pictures)))
   }
 
   func isPlausible(_ width: UInt32, _ height: UInt32) -> Bool {

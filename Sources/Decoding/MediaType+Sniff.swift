@@ -70,7 +70,8 @@ extension MediaType {
   private static func isTarga(_ head: Head) -> Bool {
     guard let hasMap = head[1], let kind = head[2], let width = head.number(at: 12, bytes: 2),
       let height = head.number(at: 14, bytes: 2), let depth = head[16], let flags = head[17], width > 0, height > 0,
-      let left = head.number(at: 8, bytes: 2), let bottom = head.number(at: 10, bytes: 2), left <= width, bottom <= height,
+      let left = head.number(at: 8, bytes: 2), let bottom = head.number(at: 10, bytes: 2), left <= width,
+      bottom <= height,
       flags & 0xc0 == 0
     else { return false }
     switch (hasMap, kind) {

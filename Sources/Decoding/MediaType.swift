@@ -95,6 +95,7 @@ public enum MediaType: String, Sendable, CaseIterable {
   package var framesFormat: DecodeRequest.Format? {
     switch self {
     case .gif: .gifFrames
+    case .webp: .webpFrames
     case .apng: .pngFrames
     default: format?.isVideo == true ? format : nil
     }

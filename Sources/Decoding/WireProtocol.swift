@@ -135,7 +135,7 @@ package struct DecodeRequest: Equatable, Sendable {
     case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660
 
     case mov = 64
-    case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames
+    case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames, webpFrames
 
     package var isArchive: Bool { (Format.zip.rawValue..<Format.mov.rawValue).contains(rawValue) }
     package var isVideo: Bool { rawValue >= Format.mov.rawValue }

@@ -39,6 +39,8 @@ struct ItemScanner: ~Copyable {
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18
+  /// Pages of one TIFF file.
+  private static let mostPages = 1000
 
   /// - Parameter decoders: `nil` where nothing is decoded.
   init(blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl) throws {
@@ -75,7 +77,9 @@ struct ItemScanner: ~Copyable {
           try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
         }
         let file = try item(at: path, nil, &content, look(content, source, &lease))
-        guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else { return [file] }
+        guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else {
+          return [file]
+        }
         return try decoders.withArchiveLease { try readMembers(of: file, type, source, &$0, &lease) }
       }
     }
@@ -103,7 +107,9 @@ struct ItemScanner: ~Copyable {
   }
 
   /// - Parameter copy: Gets the bytes of content that can be decoded.
-  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws -> Content {
+  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws
+    -> Content
+  {
     try digester.reset()
     var content = Content()
     do {
@@ -136,20 +142,30 @@ struct ItemScanner: ~Copyable {
   /// - Parameter source: The file; `nil` where it has been appended to the lease.
   private func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
     var look = Look()
-    guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo else {
+    guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo
+    else {
       return look
     }
     look.isDue = true
     if type.isPicture {
-      let result = try lease.decode(type) { queries(of: $0.luma) }
-      switch result {
-      case .success(let queries):
-        look.hash = queries[0][0]
-        try ask(queries, &look)
-      case .failure(let unhashable):
-        look.failure = unhashable.reason
-        return look
+      var pages = 1
+      var page = 0
+      while page < pages {
+        let result = try lease.decode(type, page: page) { picture in
+          if page == 0 { pages = min(picture.pages, Self.mostPages) }
+          return queries(of: picture.luma)
+        }
+        switch result {
+        case .success(let queries):
+          if page == 0 { look.hash = queries[0][0] }
+          try ask(queries, &look)
+        case .failure(let unhashable):
+          look.failure = page == 0 ? unhashable.reason : "page \(page + 1): \(unhashable.reason)"
+          return look
+        }
+        page += 1
       }
+      if pages == Self.mostPages { look.failure = "limit: \(pages) pages" }
     }
     guard type.hasFrames else {
       if type.isVideo { look.failure = "\(type.rawValue) is not decoded" }
@@ -221,7 +237,8 @@ extension ItemScanner {
   ///
   /// - Returns: The archive's own item, with what became of its contents, and its members.
   private mutating func readMembers(
-    of file: ScannedItem, _ type: MediaType, _ source: ByteSource, _ archive: inout DecoderLease, _ lease: inout DecoderLease
+    of file: ScannedItem, _ type: MediaType, _ source: ByteSource, _ archive: inout DecoderLease,
+    _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     var items = [file]
     /// Places of the archives that are being read, the innermost last.

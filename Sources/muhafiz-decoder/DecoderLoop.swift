@@ -68,7 +68,8 @@ enum DecoderLoop {
     var job = media_request(
       bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
       samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
-      smallest_side: request.smallestSide, frame: request.picture, most_frames: 0)
+      smallest_side: request.smallestSide, frame: request.picture, most_frames: 0,
+      frame_seconds: 0)
     var result = media_result()
     switch request.format {
     case .jpeg: media_decode_jpeg(&job, &result)
@@ -86,7 +87,7 @@ enum DecoderLoop {
     case .photoshop: media_decode_photoshop(&job, &result)
     case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660:
       preconditionFailure("archives are read, not decoded")
-    case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames:
+    case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames, .webpFrames:
       preconditionFailure("videos have many results")
     }
     return DecodeReply(&result)

@@ -10,6 +10,9 @@ enum VideoReader {
     init(_ link: ParentLink, _ input: ByteInput) { (self.link, self.input) = (link, input) }
   }
 
+  /// Source: vPDQ reference, `seconds_per_hash`.
+  private static let secondsBetweenFrames = 1.0
+
   static func read(_ request: DecodeRequest, _ link: ParentLink) -> DecodeReply {
     let conversation = Conversation(link, ByteInput(request, link))
     var stream = media_stream()
@@ -26,7 +29,8 @@ enum VideoReader {
       var event = StreamEvent(.frame)
       event.first = UInt64(seconds * 1000)
       (event.width, event.height) = (result!.pointee.width, result!.pointee.height)
-      event.flags = (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0) | (isScene != 0 ? StreamEvent.isSceneStart : 0)
+      event.flags =
+        (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0) | (isScene != 0 ? StreamEvent.isSceneStart : 0)
       conversation.link.tell(event)
     }
     var job = media_request()
@@ -34,9 +38,18 @@ enum VideoReader {
     job.capacity = link.output.count
     job.most_pixels = request.mostPixels
     job.most_frames = request.most
+    // Pictures that move are short, and may show another picture in every frame.
+    let moves = [.gifFrames, .pngFrames, .webpFrames].contains(request.format)
+    job.frame_seconds = moves ? 0 : secondsBetweenFrames
     var result = media_result()
     withExtendedLifetime(conversation) {
-      media_decode_video(container(request.format, conversation.input), &stream, &job, &result)
+      if request.format == .webpFrames, !request.isPulled {
+        job.bytes = link.input.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        job.count = Int(request.inputSize)
+        media_decode_webp_frames(&stream, &job, &result)
+      } else {
+        media_decode_video(container(request.format, conversation.input), &stream, &job, &result)
+      }
     }
     return DecodeReply(&result)
   }

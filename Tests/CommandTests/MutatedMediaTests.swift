@@ -35,7 +35,10 @@ import Testing
     case 3:
       let end = min(file.count, at + Int.random(in: 1...400, using: &random))
       for offset in at..<end { file[offset] = 0 }
-    default: file.insert(contentsOf: (0..<Int.random(in: 1...900, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, at: at)
+    default:
+      file.insert(
+        contentsOf: (0..<Int.random(in: 1...900, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
+        }, at: at)
     }
     return file
   }
@@ -54,7 +57,8 @@ import Testing
     }
     let home = ["MUHAFIZ_HOME": scratch.path("home")]
     let list = Corpus.packageRoot.appending(path: "testdata/lists/known.pdq").path
-    #expect(try run(builtProgram("muhafiz"), ["list", "import", "--name", "pdq", list], environment: home).exitCode == 0)
+    #expect(
+      try run(builtProgram("muhafiz"), ["list", "import", "--name", "pdq", list], environment: home).exitCode == 0)
     let start = ContinuousClock.now
     let scan = try run(builtProgram("muhafiz"), ["scan", tree.path, "--all", "--format", "ndjson"], environment: home)
     let seconds = (ContinuousClock.now - start) / .seconds(1)

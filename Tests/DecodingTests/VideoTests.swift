@@ -32,7 +32,8 @@ struct VideoTests {
     #expect(failure == nil, "\(file): \(failure?.reason ?? "")")
     return reference.compactMap { seconds, hash in
       let nearest = frames.min { abs($0.seconds - seconds) < abs($1.seconds - seconds) }
-      guard let nearest, abs(nearest.seconds - seconds) < 0.02, hash.quality ?? 100 >= PerceptualHash.leastQuality else { return nil }
+      guard let nearest, abs(nearest.seconds - seconds) < 0.02, hash.quality ?? 100 >= PerceptualHash.leastQuality
+      else { return nil }
       return nearest.hash.distanceInBits(to: hash)
     }
   }
@@ -71,10 +72,14 @@ struct VideoTests {
   }
 
   @Test func picturesThatMoveHaveFrames() throws {
-    for name in ["animated.gif", "animated.png"] {
+    for (name, count) in [("animated.gif", 10), ("animated.png", 5), ("animated.webp", 10)] {
       let (frames, failure) = try frames(Corpus.bytes("media/zoo/\(name)"), pulled: false)
-      #expect(failure == nil && !frames.isEmpty, "\(name)")
+      #expect(failure == nil && frames.count == count && Set(frames.map(\.hash)).count > 1, "\(name)")
+      #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.seconds < $1.seconds }, "\(name)")
     }
+    // A picture that does not move is shown for as long as its file says.
+    let still = try frames(Corpus.bytes("media/zoo/static.gif"), pulled: false)
+    #expect(still.failure == nil && still.frames.count == 1)
     #expect(try Corpus.bytes("media/zoo/animated.png").withUnsafeBytes(MediaType.sniff) == .apng)
     #expect(try Corpus.bytes("media/zoo/base.png").withUnsafeBytes(MediaType.sniff) == .png)
   }
@@ -84,9 +89,28 @@ struct VideoTests {
       let file = try Corpus.bytes("media/videos/\(name)")
       for share in [0.01, 0.3, 0.6] {
         let (frames, failure) = try frames(Array(file.prefix(Int(Double(file.count) * share))))
-        #expect(failure?.code == .broken, "\(name) at \(share): \(frames.count) frames, \(failure?.reason ?? "no reason")")
+        #expect(
+          failure?.code == .broken, "\(name) at \(share): \(frames.count) frames, \(failure?.reason ?? "no reason")")
       }
     }
+  }
+
+  @Test func everyPageOfATIFFIsAPicture() throws {
+    let file = try Corpus.bytes("media/zoo/multipage.tiff")
+    var hashes: Set<PerceptualHash> = []
+    for page in 0..<4 {
+      let answer = try DecoderPool.shared.get().withLease { lease in
+        try file.withUnsafeBytes { try lease.append($0) }
+        return try lease.decode(.tiff, page: page) { ($0.pages, PDQ.hash($0.luma)) }
+      }
+      switch answer {
+      case .success(let (pages, hash)):
+        #expect(pages == 3 && page < 3)
+        hashes.insert(hash)
+      case .failure(let unhashable): #expect(page == 3 && unhashable.code == .broken)
+      }
+    }
+    #expect(hashes.count == 3)
   }
 
   @Test func limitsOfFramesAndTimeAreNamed() throws {

@@ -9,7 +9,9 @@ struct PlainBorderTests {
     var random = SeededGenerator(seed: seed)
     var samples = [UInt8](repeating: 0, count: width * height)
     for y in 0..<height {
-      for x in 0..<width { samples[y * width + x] = UInt8(60 + (x * 3 + y * 5) % 120 + Int.random(in: 0..<30, using: &random)) }
+      for x in 0..<width {
+        samples[y * width + x] = UInt8(60 + (x * 3 + y * 5) % 120 + Int.random(in: 0..<30, using: &random))
+      }
     }
     return samples
   }
@@ -26,7 +28,9 @@ struct PlainBorderTests {
   }
 
   private func region(_ samples: [UInt8], _ width: Int, _ height: Int) -> PlaneRegion? {
-    samples.withUnsafeBufferPointer { LumaPlane(width: width, height: height, samples: .bytes($0)).regionWithinPlainBorders() }
+    samples.withUnsafeBufferPointer {
+      LumaPlane(width: width, height: height, samples: .bytes($0)).regionWithinPlainBorders()
+    }
   }
 
   @Test(arguments: [(0, 0, 0, 1), (1, 0, 0, 0), (8, 8, 8, 8), (0, 40, 0, 40), (30, 0, 30, 0), (3, 17, 9, 1)])
@@ -77,7 +81,9 @@ struct PlainBorderTests {
     all.samples.withUnsafeBufferPointer { buffer in
       let plane = LumaPlane(width: all.width, height: all.height, samples: .bytes(buffer))
       let hash = plane.withCopy(of: PlaneRegion(left: 5, top: 6, width: 120, height: 80), PDQ.hash)
-      samples.withUnsafeBufferPointer { #expect(hash == PDQ.hash(LumaPlane(width: 120, height: 80, samples: .bytes($0)))) }
+      samples.withUnsafeBufferPointer {
+        #expect(hash == PDQ.hash(LumaPlane(width: 120, height: 80, samples: .bytes($0))))
+      }
     }
   }
 }

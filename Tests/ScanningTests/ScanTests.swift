@@ -149,6 +149,26 @@ struct ScanTests {
     #expect(items.allSatisfy { $0.perceptual == .hashed && !$0.frames.isEmpty } && summary.counts.isComplete)
   }
 
+  @Test(.enabled(if: Corpus.isPresent)) func theLastPageAndTheLastFrameAreFound() throws {
+    let decoders = try DecoderPool(size: 1, decoder: FilePath(builtProgram("muhafiz-decoder")))
+    func hash(_ name: String) throws -> PerceptualHash {
+      let bytes = try Corpus.bytes("media/zoo/\(name)")
+      return try decoders.withLease { lease in
+        try bytes.withUnsafeBytes { try lease.append($0) }
+        if name.hasSuffix("tiff") { return try lease.decode(.tiff, page: 2) { PDQ.hash($0.luma) }.get() }
+        var last = PerceptualHash(words: .zero)
+        _ = try lease.decodeFrames(.webp) { last = PDQ.hash($0.luma) }
+        return last
+      }
+    }
+    for name in ["multipage.tiff", "animated.webp"] {
+      try put(name, Corpus.bytes("media/zoo/\(name)"))
+      let list = try blocklist([ListEntry(id: "last", recordNumber: 1, perceptualHashes: [hash(name)])]).blocklist
+      let items = try scan(["\(tree.path)/\(name)"], blocklist: list, perceptual: true).items
+      #expect(items.map(\.verdict) == [.review] && items[0].matches.map(\.distanceInBits) == [0], "\(name)")
+    }
+  }
+
   @Test func evidenceIsNotTouched() throws {
     _ = try makeOddTree()
     func times() throws -> String {

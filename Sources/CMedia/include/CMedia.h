@@ -39,6 +39,7 @@ typedef struct {
   uint32_t smallest_side;  ///< JPEG: shrink while decoding, both sides stay at least this; 0: full size
   uint32_t frame;          ///< TIFF: which page, from 0
   uint64_t most_frames;    ///< video: frames to deliver at most
+  double frame_seconds;    ///< video: deliver a frame of each so many seconds; 0: every frame
 } media_request;
 
 /// What came of it.
@@ -82,10 +83,13 @@ void media_decode_targa(const media_request *request, media_result *result);
 void media_decode_jpeg2000(const media_request *request, media_result *result);
 void media_decode_photoshop(const media_request *request, media_result *result);
 
-/// Decodes a video's first or best track: a frame a second and where scenes begin. Nothing of a file without pictures.
+/// Decodes a video's best track: a frame of every `frame_seconds` and where scenes begin. Nothing of a file without pictures.
 /// - container: FFmpeg's name of the demuxer; no other is tried, and nothing but `stream` is read.
 /// `result` is filled whatever happens: frames may have been delivered before a failure.
 void media_decode_video(
   const char *container, const media_stream *stream, const media_request *request, media_result *result);
+
+/// Decodes every frame of an animated WebP, which must lie whole in `request`.
+void media_decode_webp_frames(const media_stream *stream, const media_request *request, media_result *result);
 
 #endif
