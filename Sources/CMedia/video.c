@@ -189,8 +189,9 @@ static int take_frames(film *f, const media_request *request, media_result *resu
     f->decoded += 1;
     f->last = seconds;
     f->end = seconds + (double)f->frame->pkt_duration * av_q2d(f->format->streams[f->track]->time_base);
-    int is_scene = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
-    if (is_due || is_scene) {
+    // Asked for every frame: it compares with the one before.
+    int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
+    if (is_due || begins) {
       if (f->delivered == request->most_frames) {
         media_fail(result, MEDIA_LIMIT, "limit: %llu frames", (unsigned long long)request->most_frames);
         return AVERROR_EXIT;
@@ -204,7 +205,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
       f->delivered += 1;
       double step = request->frame_seconds;
       if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
-      f->stream->frame(f->stream->context, &one, seconds, is_scene);
+      f->stream->frame(f->stream->context, &one, seconds);
     }
     av_frame_unref(f->frame);
   }

@@ -41,7 +41,7 @@ static void decode(WebPAnimDecoder *decoder, const media_stream *stream, const m
       return;
     }
     result->frames += 1;
-    stream->frame(stream->context, &one, shown_until / 1000.0, 0);
+    stream->frame(stream->context, &one, shown_until / 1000.0);
     shown_until = end;
   }
 }

@@ -166,10 +166,6 @@ struct ArchiveReader {
     }
     var event = StreamEvent(.file)
     event.text = name
-    if archive_entry_size_is_set(entry) != 0 {
-      event.first = UInt64(clamping: archive_entry_size(entry))
-      event.flags = StreamEvent.isKnown
-    }
     link.tell(event)
     if archive_entry_is_data_encrypted(entry) == 1 {
       end(.end, Ending(status: .encrypted))

@@ -24,13 +24,12 @@ enum VideoReader {
       UnsafeMutableRawBufferPointer(start: into, count: count).copyBytes(from: piece)
       return Int64(piece.count)
     }
-    stream.frame = { context, result, seconds, isScene in
+    stream.frame = { context, result, seconds in
       let conversation = Unmanaged<Conversation>.fromOpaque(context!).takeUnretainedValue()
       var event = StreamEvent(.frame)
       event.first = UInt64(seconds * 1000)
       (event.width, event.height) = (result!.pointee.width, result!.pointee.height)
-      event.flags =
-        (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0) | (isScene != 0 ? StreamEvent.isSceneStart : 0)
+      event.flags = result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0
       conversation.link.tell(event)
     }
     var job = media_request()

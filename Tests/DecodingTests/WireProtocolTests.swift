@@ -36,7 +36,7 @@ struct WireProtocolTests {
     let bytes = event.packet
     #expect(
       bytes == Array("mfzE".utf8) + [
-        8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 97,
+        8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 97,
         98,
       ])
     #expect(bytes.withUnsafeBytes(StreamEvent.init(packet:)) == event)

@@ -60,8 +60,8 @@ typedef struct {
   uint64_t size;  ///< of the file, in bytes
   /// Copies up to `count` bytes from `offset`. Returns how many; 0 at the end.
   int64_t (*read)(void *context, uint64_t offset, uint8_t *into, size_t count);
-  /// A frame is in the plane; `result` tells its size. `seconds` from the start; a scene may begin with it.
-  void (*frame)(void *context, const media_result *result, double seconds, int is_scene);
+  /// A frame is in the plane; `result` tells its size. `seconds` from the start.
+  void (*frame)(void *context, const media_result *result, double seconds);
 } media_stream;
 
 /// Loads every codec and decodes one tiny picture with each, so that nothing is loaded later.
