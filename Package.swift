@@ -27,7 +27,7 @@ let package = Package(
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
-      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
     .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 

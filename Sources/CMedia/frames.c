@@ -17,9 +17,19 @@ static void listen(void *context, int level, const char *format, va_list argumen
   if (level <= AV_LOG_ERROR) vsnprintf(complaint, sizeof complaint, format, arguments);
 }
 
+void media_hear_complaints(void) {
+  av_log_set_callback(listen);
+  complaint[0] = 0;
+}
+
+const char *media_complaint(void) {
+  complaint[strcspn(complaint, "\r\n")] = 0;
+  return complaint;
+}
+
 static void fail(media_result *result, int error) {
   char message[AV_ERROR_MAX_STRING_SIZE];
-  complaint[strcspn(complaint, "\r\n")] = 0;
+  media_complaint();
   if (error == AVERROR(ENOMEM)) {
     media_fail(result, MEDIA_MEMORY, "out of memory");
   } else if (error == AVERROR_PATCHWELCOME) {
@@ -35,8 +45,7 @@ static void fail(media_result *result, int error) {
 AVFrame *media_decode_packet(
   enum AVCodecID id, const uint8_t *bytes, size_t count, const media_request *request, media_result *result
 ) {
-  av_log_set_callback(listen);
-  complaint[0] = 0;
+  media_hear_complaints();
   if (count > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE) {
     media_fail(result, MEDIA_LIMIT, "limit: %zu bytes, at most %d", count, INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE);
     return NULL;

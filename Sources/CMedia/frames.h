@@ -18,4 +18,10 @@ void media_put_frame(const AVFrame *frame, const media_request *request, media_r
 /// Decodes a file that is one packet of one codec.
 void media_decode_with(enum AVCodecID codec, const media_request *request, media_result *result);
 
+/// Forgets what codecs have complained of, and listens from now on.
+void media_hear_complaints(void);
+
+/// The last error that was logged since then; empty for none.
+const char *media_complaint(void);
+
 #endif

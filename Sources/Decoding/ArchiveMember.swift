@@ -25,7 +25,8 @@ public struct ArchiveMember: Sendable, Equatable {
 
   private static func escaped(_ name: [UInt8]) -> String {
     name.map { byte in
-      (0x20...0x7e).contains(byte) ? String(UnicodeScalar(byte)) : "\\x" + String(UInt16(byte) + 0x100, radix: 16).dropFirst()
+      (0x20...0x7e).contains(byte)
+        ? String(UnicodeScalar(byte)) : "\\x" + String(UInt16(byte) + 0x100, radix: 16).dropFirst()
     }.joined()
   }
 }
@@ -81,7 +82,8 @@ public struct ArchiveLimits: Sendable, Equatable {
 
     mutating func addEntry() -> Unhashable? {
       entries += 1
-      return entries > limits.entries ? Unhashable(.limit, "limit: more than \(limits.entries) members in the archive") : nil
+      return entries > limits.entries
+        ? Unhashable(.limit, "limit: more than \(limits.entries) members in the archive") : nil
     }
 
     mutating func add(_ bytes: Int) -> Unhashable? {

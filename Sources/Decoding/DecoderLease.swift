@@ -22,19 +22,20 @@ public struct DecoderLease: ~Copyable {
   /// Forgets the file, and gives its memory back where it was a big one.
   public mutating func reset() throws(DecodingError) { try slot.reset() }
 
-  /// Decodes the first picture of the appended file.
+  /// Decodes a picture of the appended file.
   ///
   /// - Parameters:
   ///   - type: What ``MediaType/sniff(_:)`` made of the file's first bytes.
+  ///   - page: Which picture, from 0; TIFF has several.
   ///   - smallestSide: In pixels, in place of ``DecodingLimits/smallestSideInPixels``.
   ///   - body: Reads the plane, which is valid within the call. A worker that was taken over can write anything there,
   ///     floats that are not numbers included, even during the call.
   /// - Returns: What `body` returns, or why there is no plane. The bytes stay, so a file may be decoded twice.
   /// - Throws: ``DecodingError`` when no worker could be had; what `body` throws.
   public mutating func decode<R>(
-    _ type: MediaType, smallestSide: Int? = nil, _ body: (DecodedPicture) throws -> R
+    _ type: MediaType, page: Int = 0, smallestSide: Int? = nil, _ body: (DecodedPicture) throws -> R
   ) throws -> Result<R, Unhashable> {
-    try slot.decode(type, smallestSide: smallestSide, body)
+    try slot.decode(type, page: page, smallestSide: smallestSide, body)
   }
 
   /// Reads an archive from first to last, and the archives within it.
@@ -51,6 +52,24 @@ public struct DecoderLease: ~Copyable {
     try slot.readArchive(type, from: source, body)
   }
 
+  /// Decodes frames of a video, or of a picture that moves: one a second, and where scenes begin.
+  ///
+  /// Of films longer than a minute the frames that no other frame needs are left out, and of those longer than a quarter
+  /// of an hour all but the key frames.
+  ///
+  /// - Parameters:
+  ///   - type: One with ``MediaType/hasFrames``.
+  ///   - source: The file, of any size; `nil` where it has been appended.
+  ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:page:smallestSide:_:)``.
+  /// - Returns: Why the video was not decoded to its end; frames may have come before that. `nil` too, without any frame,
+  ///   for a file of sound alone.
+  /// - Throws: ``DecodingError`` when no worker could be had; what `body` and `source` throw.
+  public mutating func decodeFrames(
+    _ type: MediaType, from source: ByteSource? = nil, _ body: (DecodedFrame) throws -> Void
+  ) throws -> Unhashable? {
+    try slot.decodeFrames(type, from: source, body)
+  }
+
   /// The worker's process now, `nil` where it ended and no picture has needed another one since.
   package var process: CInt? { slot.worker?.process }
 }
@@ -63,4 +82,16 @@ public struct DecodedPicture {
   /// Size at full resolution; the plane is smaller where a JPEG was shrunk while decoding.
   public let width: Int
   public let height: Int
+
+  /// Pictures in the file, from 1.
+  public let pages: Int
+}
+
+/// One frame of a video, as it is stored: a turn that the container asks for is not made.
+public struct DecodedFrame {
+  /// The samples, in shared memory; never kept.
+  public let luma: LumaPlane
+
+  /// Time from the video's start.
+  public let seconds: Double
 }

@@ -14,24 +14,29 @@ extension DecoderSlot {
     request.most = UInt64(limits.archive.depth)
     request.isPulled = true
     var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: source.sizeInBytes))
-    return try converse(request, source, total: limits.archive.time) { event in try reading.take(event, self, body) }
+    return try converse(request, source, each: limits.time, total: limits.archive.time) { event in
+      try reading.take(event, self, body)
+    }
   }
 
   /// Has a worker tell of a content with many results.
   ///
   /// - Parameters:
+  ///   - source: `nil` where the whole file has been appended.
+  ///   - each: Time that the worker may take for one event.
   ///   - total: Time that the worker may take; what is done with its events is not counted.
   ///   - take: Gets each event but those that ask for input. A reason, or an error, ends the worker.
   /// - Returns: The reason of whichever came first: `take`, a limit, or the worker's own.
   func converse(
-    _ request: DecodeRequest, _ source: ByteSource, total: Duration, _ take: (StreamEvent) throws -> Unhashable?
+    _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration,
+    _ take: (StreamEvent) throws -> Unhashable?
   ) throws -> Unhashable? {
     let worker = try freshWorker()
     var spent = Duration.zero
     /// Passes the turn to the worker, and counts how long it keeps it.
     func turn(_ exchange: (Duration) -> WorkerProcess.Answer) -> WorkerProcess.Answer {
       let start = ContinuousClock.now
-      let answer = exchange(min(limits.time, max(total - spent, .milliseconds(1))))
+      let answer = exchange(min(each, max(total - spent, .milliseconds(1))))
       spent += ContinuousClock.now - start
       return answer
     }
@@ -39,7 +44,7 @@ extension DecoderSlot {
       var answer = turn { worker.ask(request, time: $0) }
       while case .event(let event) = answer {
         var count = 0
-        if event.kind == .input {
+        if event.kind == .input, let source {
           count = try pull(event, source)
         } else if let reason = try take(event) {
           self.worker = nil
@@ -49,7 +54,7 @@ extension DecoderSlot {
         answer = turn { worker.goOn(event.kind.isAnswered ? StreamAnswer(count: UInt64(count)) : nil, time: $0) }
       }
       if case .reply(let reply) = answer { return unhashable(reply.status, reply.reason) }
-      let loss = lose(answer, after: limits.time)
+      let loss = lose(answer, after: each)
       return spent >= total ? Unhashable(.limit, "limit: \(total.inSeconds)") : loss
     } catch {
       self.worker = nil
@@ -62,11 +67,13 @@ extension DecoderSlot {
     let most = min(Self.mostPulledInBytes, input.sizeInBytes)
     guard let offset = Int64(exactly: event.first), offset < source.sizeInBytes else { return 0 }
     let count = Int(min(event.second, UInt64(most), UInt64(source.sizeInBytes - offset)))
-    return count == 0 ? 0 : try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
-      let got = min(try source.read(offset, buffer), count)
-      try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
-      return got
-    }
+    return count == 0
+      ? 0
+      : try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
+        let got = min(try source.read(offset, buffer), count)
+        try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
+        return got
+      }
   }
 }
 
@@ -82,7 +89,9 @@ private struct ArchiveReading {
   }
 
   /// - Returns: Why the archive is to be read no further.
-  mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws -> Unhashable? {
+  mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws
+    -> Unhashable?
+  {
     defer { hasEnded = event.kind == .end }
     switch event.kind {
     case .file where !isInMember:

@@ -67,23 +67,56 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   func decode<R>(
-    _ type: MediaType, smallestSide: Int?, _ body: (DecodedPicture) throws -> R
+    _ type: MediaType, page: Int, smallestSide: Int?, _ body: (DecodedPicture) throws -> R
   ) throws -> Result<R, Unhashable> {
-    guard let format = type.format else {
+    guard type.isDecodable, let format = type.format else {
       return .failure(Unhashable(.unsupported, "\(type.rawValue) is not decoded"))
     }
-    guard appendedInBytes <= limits.inputInBytes else {
-      return .failure(
-        Unhashable(.limit, "limit: \(appendedInBytes) bytes, at most \(limits.inputInBytes)"))
-    }
+    if let limit = try padInput() { return .failure(limit) }
     let side = UInt32(clamping: smallestSide ?? limits.smallestSideInPixels)
-    let padding = [UInt8](repeating: 0, count: WireProtocol.paddingInBytes)
-    try padding.withUnsafeBytes { try input.write($0, at: appendedInBytes) }
     let request = DecodeRequest(
-      format: format, inputSize: UInt64(appendedInBytes), mostPixels: UInt64(limits.pixels), smallestSide: side)
+      format: format, inputSize: UInt64(appendedInBytes), mostPixels: UInt64(limits.pixels), smallestSide: side,
+      picture: UInt32(clamping: page))
     switch try ask(request) {
     case .failure(let unhashable): return .failure(unhashable)
     case .success(let reply): return .success(try body(picture(reply)))
+    }
+  }
+
+  private nonisolated(unsafe) static let padding: UnsafeRawBufferPointer = {
+    let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: WireProtocol.paddingInBytes, alignment: 16)
+    zeros.initializeMemory(as: UInt8.self, repeating: 0)
+    return UnsafeRawBufferPointer(zeros)
+  }()
+
+  /// Ends the appended file with zeros, unless it is too long for the input.
+  private func padInput() throws(DecodingError) -> Unhashable? {
+    guard appendedInBytes <= limits.inputInBytes else {
+      return Unhashable(.limit, "limit: \(appendedInBytes) bytes, at most \(limits.inputInBytes)")
+    }
+    try input.write(Self.padding, at: appendedInBytes)
+    return nil
+  }
+
+  /// See ``DecoderLease/decodeFrames(_:from:_:)``.
+  func decodeFrames(_ type: MediaType, from source: ByteSource?, _ body: (DecodedFrame) throws -> Void) throws
+    -> Unhashable?
+  {
+    guard let format = type.framesFormat else { return Unhashable(.unsupported, "\(type.rawValue) has no frames") }
+    if source == nil, let limit = try padInput() { return limit }
+    let size = source?.sizeInBytes ?? Int64(appendedInBytes)
+    var request = DecodeRequest(
+      format: format, inputSize: UInt64(clamping: size), mostPixels: UInt64(limits.pixels), smallestSide: 0)
+    request.most = UInt64(limits.frames)
+    request.isPulled = source != nil
+    // Between two frames lies a second of film.
+    return try converse(request, source, each: limits.time * 3, total: limits.videoTime) { event in
+      guard event.kind == .frame, isPlausible(event.width, event.height) else {
+        return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
+      }
+      let luma = try plane(event.width, event.height, isFloat: event.flags & StreamEvent.isFloat != 0)
+      try body(DecodedFrame(luma: luma, seconds: Double(event.first) / 1000))
+      return nil
     }
   }
 
@@ -143,24 +176,32 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   private func isPlausible(_ reply: DecodeReply) -> Bool {
-    // Two factors of 32 bits do not overflow 64 unsigned ones.
-    let pixels = UInt64(reply.width) * UInt64(reply.height)
-    return pixels >= 1 && pixels <= UInt64(limits.pixels)
-      && reply.pictureWidth >= 1 && reply.pictureHeight >= 1
+    isPlausible(reply.width, reply.height) && reply.pictureWidth >= 1 && reply.pictureHeight >= 1
   }
 
   private func picture(_ reply: DecodeReply) throws(DecodingError) -> DecodedPicture {
-    let (width, height) = (Int(reply.width), Int(reply.height))
-    let view = try output.view(width * height * (reply.isFloat ? MemoryLayout<Float>.size : 1))
+    DecodedPicture(
+      luma: try plane(reply.width, reply.height, isFloat: reply.isFloat), width: Int(reply.pictureWidth),
+      height: Int(reply.pictureHeight), pages: max(1, Int(reply.pictures)))
+  }
+
+  func isPlausible(_ width: UInt32, _ height: UInt32) -> Bool {
+    // Two factors of 32 bits do not overflow 64 unsigned ones.
+    let pixels = UInt64(width) * UInt64(height)
+    return pixels >= 1 && pixels <= UInt64(limits.pixels)
+  }
+
+  /// The plane in the output, of a plausible size.
+  func plane(_ width: UInt32, _ height: UInt32, isFloat: Bool) throws(DecodingError) -> LumaPlane {
+    let (width, height) = (Int(width), Int(height))
+    let view = try output.view(width * height * (isFloat ? MemoryLayout<Float>.size : 1))
     let samples: LumaPlane.Samples =
-      if reply.isFloat {
+      if isFloat {
         .floats(view.assumingMemoryBound(to: Float.self))
       } else {
         .bytes(view.assumingMemoryBound(to: UInt8.self))
       }
-    return DecodedPicture(
-      luma: LumaPlane(width: width, height: height, samples: samples), width: Int(reply.pictureWidth),
-      height: Int(reply.pictureHeight))
+    return LumaPlane(width: width, height: height, samples: samples)
   }
 }
 

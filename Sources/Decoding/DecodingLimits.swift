@@ -14,7 +14,7 @@ public struct DecodingLimits: Sendable, Equatable {
   public var workerMemoryInBytes = 2 << 30
 
   /// Pictures after which a worker is replaced, so that one that was taken over does not answer for the rest of a scan.
-  /// Default 1000; a start takes some 25 ms.
+  /// Default 1000; a spare stands ready.
   public var picturesPerWorker = 1000
 
   /// JPEG only: shrink to an eighth, a quarter or half while decoding, as far as both sides keep this many pixels;
@@ -23,6 +23,12 @@ public struct DecodingLimits: Sendable, Equatable {
 
   /// What one archive may cost.
   public var archive = ArchiveLimits()
+
+  /// Frames of one video that are hashed. Default 10 000: a frame a second of nearly three hours.
+  public var frames = 10_000
+
+  /// Time that the decoder takes for one video. Default 600 s.
+  public var videoTime: Duration = .seconds(600)
 
   /// The defaults named at each limit.
   public init() {}
@@ -35,7 +41,8 @@ public struct DecodingLimits: Sendable, Equatable {
     let most = 1 << 32  // pixels and bytes; keeps every sum below within Int
     guard (1...most).contains(pixels), (1...most).contains(inputInBytes), smallestSideInPixels >= 0,
       smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1,
-      archive.depth >= 1, archive.entries >= 1, archive.outputInBytes >= 1, archive.ratio >= 1, archive.time > .zero
+      archive.depth >= 1, archive.entries >= 1, archive.outputInBytes >= 1, archive.ratio >= 1, archive.time > .zero,
+      frames >= 1, videoTime > .zero
     else { throw DecodingError(.limitsDisagree, "a decoding limit is out of range") }
     let needed = inputInBytes + outputInBytes + Self.librariesInBytes
     guard workerMemoryInBytes >= needed else {

@@ -21,7 +21,7 @@ extension MediaType {
     {
       return .jpeg
     }
-    if head.has([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return .png }
+    if head.has([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return isAnimatedPNG(head) ? .apng : .png }
     if head.has("GIF87a") || head.has("GIF89a") { return .gif }
     if head.has("RIFF"), head.has("WEBP", at: 8) { return .webp }
     if isBitmap(head) { return .bmp }
@@ -70,7 +70,8 @@ extension MediaType {
   private static func isTarga(_ head: Head) -> Bool {
     guard let hasMap = head[1], let kind = head[2], let width = head.number(at: 12, bytes: 2),
       let height = head.number(at: 14, bytes: 2), let depth = head[16], let flags = head[17], width > 0, height > 0,
-      let left = head.number(at: 8, bytes: 2), let bottom = head.number(at: 10, bytes: 2), left <= width, bottom <= height,
+      let left = head.number(at: 8, bytes: 2), let bottom = head.number(at: 10, bytes: 2), left <= width,
+      bottom <= height,
       flags & 0xc0 == 0
     else { return false }
     switch (hasMap, kind) {
@@ -82,6 +83,16 @@ extension MediaType {
       return first <= 256 && (1...256).contains(colours) && (size == 24 || size == 32) && depth == 8
     default: return false
     }
+  }
+
+  /// A chunk "acTL" before the first "IDAT". Source: APNG specification; a chunk is length, name, data and a sum.
+  private static func isAnimatedPNG(_ head: Head) -> Bool {
+    var at = 8
+    while let length = head.bigEndian(at: at, bytes: 4), let name = head.text(at: at + 4, count: 4), name != "IDAT" {
+      if name == "acTL" { return true }
+      at += 12 + length
+    }
+    return false
   }
 
   /// "BM", reserved fields of zero, a picture header of a size that exists, one plane, a depth that exists, and pixels

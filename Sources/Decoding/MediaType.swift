@@ -2,6 +2,7 @@
 public enum MediaType: String, Sendable, CaseIterable {
   case jpeg = "image/jpeg"
   case png = "image/png"
+  case apng = "image/apng"
   case webp = "image/webp"
   case gif = "image/gif"
   case bmp = "image/bmp"
@@ -49,12 +50,15 @@ public enum MediaType: String, Sendable, CaseIterable {
   public var isArchive: Bool { format?.isArchive == true }
 
   /// Whether ``DecoderPool`` makes a plane of it.
-  public var isDecodable: Bool { format != nil && !isArchive }
+  public var isDecodable: Bool { format != nil && !isArchive && !isVideo }
+
+  /// Whether ``DecoderPool`` takes frames of it: videos, and pictures that may move.
+  public var hasFrames: Bool { framesFormat != nil }
 
   package var format: DecodeRequest.Format? {
     switch self {
     case .jpeg: .jpeg
-    case .png: .png
+    case .png, .apng: .png
     case .webp: .webp
     case .gif: .gif
     case .bmp: .bmp
@@ -76,7 +80,24 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .rar: .rar
     case .cabinet: .cabinet
     case .iso9660: .iso9660
+    case .mp4, .quickTime, .threeGPP: .mov
+    case .matroska, .webm: .matroska
+    case .avi: .avi
+    case .mpegProgram: .mpegProgram
+    case .mpegTransport: .mpegTransport
+    case .asf: .asf
+    case .flv: .flv
+    case .ogg: .ogg
     default: nil
+    }
+  }
+
+  package var framesFormat: DecodeRequest.Format? {
+    switch self {
+    case .gif: .gifFrames
+    case .webp: .webpFrames
+    case .apng: .pngFrames
+    default: format?.isVideo == true ? format : nil
     }
   }
 }

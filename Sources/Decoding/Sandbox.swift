@@ -76,6 +76,8 @@ enum SandboxTest {
   }
 
   static func names(_ escapes: UInt32) -> [String] {
-    (0..<UInt32(SANDBOX_ESCAPES)).filter { escapes & 1 << $0 != 0 }.map { String(cString: sandbox_escape_name(CInt($0))) }
+    (0..<UInt32(SANDBOX_ESCAPES)).filter { escapes & 1 << $0 != 0 }.map {
+      String(cString: sandbox_escape_name(CInt($0)))
+    }
   }
 }

@@ -8,11 +8,11 @@
 /// event    OFFSET  SIZE  MEANING
 ///               0     4  "mfzE"
 ///               4     4  kind, see `Kind`
-///               8     8  first number: offset, size, count or time
+///               8     8  first number: offset or time
 ///              16     8  second number: count
 ///              24     4  width of the plane, status of an end
 ///              28     4  height of the plane
-///              32     4  flags: 1 the first number is known, 2 samples are floats, 4 a scene begins
+///              32     4  flags: 1 samples are floats
 ///              36     4  bytes of text, at most 8192
 ///              40     …  text: a member's path, or a reason
 ///
@@ -30,7 +30,7 @@ package struct StreamEvent: Equatable, Sendable {
   package enum Kind: UInt32, Sendable {
     /// Wants bytes of the file: offset and count, put at the start of the input.
     case input = 1
-    /// A member begins: the first number is its size where that is known; text is its path.
+    /// A member begins: text is its path.
     case file
     /// A member without bytes of its own: its kind is in `status`, text is its path.
     case link
@@ -56,9 +56,7 @@ package struct StreamEvent: Equatable, Sendable {
   package var flags: UInt32 = 0
   package var text: [UInt8] = []
 
-  package static let isKnown: UInt32 = 1
-  package static let isFloat: UInt32 = 2
-  package static let isSceneStart: UInt32 = 4
+  package static let isFloat: UInt32 = 1
 
   /// The status of an `end` or `closed`, as a reply would have it; the kind of a `link`.
   package var status: UInt32 {

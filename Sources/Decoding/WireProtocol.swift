@@ -134,7 +134,11 @@ package struct DecodeRequest: Equatable, Sendable {
     case zip = 32
     case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660
 
-    package var isArchive: Bool { rawValue >= Format.zip.rawValue }
+    case mov = 64
+    case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames, webpFrames
+
+    package var isArchive: Bool { (Format.zip.rawValue..<Format.mov.rawValue).contains(rawValue) }
+    package var isVideo: Bool { rawValue >= Format.mov.rawValue }
   }
 
   package var format: Format

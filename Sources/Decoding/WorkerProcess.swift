@@ -33,7 +33,8 @@ final class WorkerProcess {
     }
     var process: pid_t = 0
     var arguments: [UnsafeMutablePointer<CChar>?] =
-      ["muhafiz-decoder", String(memoryInBytes), String(getpid()), mode.rawValue].map { (word: String) in strdup(word) } + [nil]
+      ["muhafiz-decoder", String(memoryInBytes), String(getpid()), mode.rawValue].map { (word: String) in strdup(word) }
+      + [nil]
     let error = sandbox_spawn(
       decoder.string, &arguments, pair[1], input.descriptor, output.descriptor, &process)
     for argument in arguments { free(argument) }

@@ -4,28 +4,6 @@ import Hashing
 import Matching
 import SystemPackage
 
-/// What a scan does with each item.
-public struct ScanOptions: Sendable {
-  /// Digests to take besides SHA-256 and those that the lists in force are asked with.
-  public var digests: Set<DigestAlgorithm>
-  /// Whether pictures are hashed perceptually.
-  public var perceptual: Bool
-  /// Whether archives are opened, and their members scanned as items of their own.
-  public var archives: Bool
-  /// Items in hand at once.
-  public var workers: Int
-
-  public init(digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, archives: Bool = true, workers: Int) {
-    self.digests = digests
-    self.perceptual = perceptual
-    self.archives = archives
-    self.workers = max(1, workers)
-  }
-
-  /// Whether anything is to be decoded.
-  public var needsDecoders: Bool { perceptual || archives }
-}
-
 /// One worker's way from an open file to findings: digests, perceptual hash, matches, verdict, in one pass over the bytes;
 /// then the members of an archive in the same way.
 ///
@@ -39,6 +17,8 @@ struct ItemScanner: ~Copyable {
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18
+  /// Pages of one TIFF file.
+  private static let mostPages = 1000
 
   /// - Parameter decoders: `nil` where nothing is decoded.
   init(blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl) throws {
@@ -67,18 +47,18 @@ struct ItemScanner: ~Copyable {
       control.began(path)
       guard let decoders else {
         var content = try digest(descriptor) { _ in }
-        return [try item(at: path, nil, &content, .notDue)]
+        return [try item(at: path, nil, &content, Look())]
       }
       return try decoders.withLease { lease in
         var content = try digest(descriptor) { try lease.append($0) }
-        let file = try item(at: path, nil, &content, perceptual(content, &lease))
-        guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else { return [file] }
-        return try decoders.withArchiveLease { archive in
-          let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
-            try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
-          }
-          return try readMembers(of: file, type, source, &archive, &lease)
+        let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
+          try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
         }
+        let file = try item(at: path, nil, &content, look(content, source, &lease))
+        guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else {
+          return [file]
+        }
+        return try decoders.withArchiveLease { try readMembers(of: file, type, source, &$0, &lease) }
       }
     }
   }
@@ -92,22 +72,31 @@ struct ItemScanner: ~Copyable {
     var failure: ItemState?
   }
 
-  /// What became of the perceptual part: hashes, the upright one first, or why there are none.
-  private enum Perceptual {
-    case notDue
-    case hashes([PerceptualHash])
-    case unhashable(String)
+  /// What became of the perceptual part.
+  private struct Look {
+    /// Whether there should be a perceptual hash.
+    var isDue = false
+    /// Of the whole picture, upright.
+    var hash: PerceptualHash?
+    var frames: [FrameHash] = []
+    var matches: [Match] = []
+    /// Why something is missing.
+    var failure: String?
   }
 
   /// - Parameter copy: Gets the bytes of content that can be decoded.
-  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws -> Content {
+  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws
+    -> Content
+  {
     try digester.reset()
     var content = Content()
     do {
       while true {
         let count = try descriptor.read(into: buffer)
         if count == 0 { break }
-        try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &content, copy: copy)
+        try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &content) { type, bytes in
+          if type.isDecodable { try copy(bytes) }
+        }
         control.read(count)
       }
     } catch let error as Errno {
@@ -118,29 +107,85 @@ struct ItemScanner: ~Copyable {
 
   /// Takes the next bytes of a content; its type is told by the first.
   private mutating func take(
-    _ bytes: UnsafeRawBufferPointer, _ content: inout Content, copy: (UnsafeRawBufferPointer) throws -> Void
+    _ bytes: UnsafeRawBufferPointer, _ content: inout Content, copy: (MediaType, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     if content.sizeInBytes == 0 { content.mediaType = MediaType.sniff(bytes) }
     try digester.update(bytes)
-    if options.perceptual && content.mediaType?.isDecodable == true { try copy(bytes) }
+    if options.perceptual, let type = content.mediaType { try copy(type, bytes) }
     content.sizeInBytes += Int64(bytes.count)
   }
 
-  private func perceptual(_ content: Content, _ lease: inout DecoderLease) throws -> Perceptual {
-    guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo else {
-      return .notDue
+  /// Hashes a picture or a video perceptually, and asks the lists.
+  ///
+  /// - Parameter source: The file; `nil` where it has been appended to the lease.
+  private func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
+    var look = Look()
+    guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo
+    else {
+      return look
     }
-    // Turned and mirrored forms are queries; without a list to ask nobody needs them.
-    let wantsTurned = blocklist.hasPerceptualHashes
-    let hashes = try lease.decode(type) { wantsTurned ? PDQ.dihedralHashes($0.luma) : [PDQ.hash($0.luma)] }
-    switch hashes {
-    case .success(let hashes): return .hashes(hashes)
-    case .failure(let unhashable): return .unhashable(unhashable.reason)
+    look.isDue = true
+    if type.isPicture {
+      var pages = 1
+      var page = 0
+      while page < pages {
+        let result = try lease.decode(type, page: page) { picture in
+          if page == 0 { pages = min(picture.pages, Self.mostPages) }
+          return queries(of: picture.luma)
+        }
+        switch result {
+        case .success(let queries):
+          if page == 0 { look.hash = queries[0][0] }
+          try ask(queries, &look)
+        case .failure(let unhashable):
+          look.failure = page == 0 ? unhashable.reason : "page \(page + 1): \(unhashable.reason)"
+          return look
+        }
+        page += 1
+      }
+      if pages == Self.mostPages { look.failure = "limit: \(pages) pages" }
+    }
+    guard type.hasFrames else {
+      if type.isVideo { look.failure = "\(type.rawValue) is not decoded" }
+      return look
+    }
+    do {
+      // A picture's bytes are with the decoder already.
+      let failure = try lease.decodeFrames(type, from: type.isPicture ? nil : source) { frame in
+        let queries = queries(of: frame.luma)
+        look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
+        try ask(queries, &look)
+      }
+      look.failure = failure?.reason
+    } catch let error as Errno {
+      look.failure = "the video cannot be read: \(error.reason)"
+    }
+    // A picture of one frame does not move.
+    if type.isPicture && look.frames.count < 2 { look.frames = [] }
+    return look
+  }
+
+  /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.
+  ///
+  /// Turned and mirrored forms are queries; without a list to ask nobody needs them, nor what is within borders.
+  ///
+  /// - Returns: One or two groups, in each the upright hash first.
+  private func queries(of luma: LumaPlane) -> [[PerceptualHash]] {
+    guard blocklist.hasPerceptualHashes else { return [[PDQ.hash(luma)]] }
+    let whole = PDQ.dihedralHashes(luma)
+    guard let region = luma.regionWithinPlainBorders() else { return [whole] }
+    return [whole, luma.withCopy(of: region, PDQ.dihedralHashes)]
+  }
+
+  private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws {
+    for hashes in queries {
+      let asked = Fingerprint(sizeInBytes: 0, digests: [], perceptualHash: hashes[0])
+      for match in try blocklist.matches(for: asked, turned: Array(hashes.dropFirst())) { look.matches.add(match) }
     }
   }
 
   private mutating func item(
-    at path: FilePath, _ member: String?, _ content: inout Content, _ perceptual: Perceptual
+    at path: FilePath, _ member: String?, _ content: inout Content, _ look: Look
   ) throws -> ScannedItem {
     if let failure = content.failure {
       var item = ScannedItem(path: path, member: member, state: failure)
@@ -152,16 +197,11 @@ struct ItemScanner: ~Copyable {
     item.sizeInBytes = content.sizeInBytes
     item.mediaType = content.mediaType?.rawValue
     var fingerprint = Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests)
-    var turned: [PerceptualHash] = []
-    switch perceptual {
-    case .notDue: break
-    case .unhashable(let reason): item.perceptual = .unhashable(reason)
-    case .hashes(let hashes):
-      item.perceptual = .hashed
-      fingerprint.perceptualHash = hashes.first
-      turned = Array(hashes.dropFirst())
-    }
-    item.matches = try blocklist.matches(for: fingerprint, turned: turned)
+    item.matches = try blocklist.matches(for: fingerprint)
+    for match in look.matches { item.matches.add(match) }
+    if look.isDue { item.perceptual = look.failure.map { .unhashable($0) } ?? .hashed }
+    fingerprint.perceptualHash = look.hash
+    item.frames = look.frames
     item.verdict = blocklist.policy.verdict(for: item.matches)
     // Not hashed must never look like no match.
     if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
@@ -175,7 +215,8 @@ extension ItemScanner {
   ///
   /// - Returns: The archive's own item, with what became of its contents, and its members.
   private mutating func readMembers(
-    of file: ScannedItem, _ type: MediaType, _ source: ByteSource, _ archive: inout DecoderLease, _ lease: inout DecoderLease
+    of file: ScannedItem, _ type: MediaType, _ source: ByteSource, _ archive: inout DecoderLease,
+    _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     var items = [file]
     /// Places of the archives that are being read, the innermost last.
@@ -186,7 +227,7 @@ extension ItemScanner {
     func end(_ failure: Unhashable?) throws {
       guard let path = member else { return }
       content.failure = failure.map { .unhashable($0.reason) }
-      items.append(try item(at: file.path, path, &content, perceptual(content, &lease)))
+      items.append(try item(at: file.path, path, &content, look(content, nil, &lease)))
       member = nil
     }
     items[0].contents = .read
@@ -203,7 +244,10 @@ extension ItemScanner {
             return
           }
           items.append(ScannedItem(path: file.path, member: next.path, state: .skipped(reason)))
-        case .bytes(let bytes): try take(bytes, &content) { try lease.append($0) }
+        case .bytes(let bytes):
+          try take(bytes, &content) { type, bytes in
+            if type.isDecodable || type.hasFrames { try lease.append(bytes) }
+          }
         case .end(let reason): try end(reason)
         case .opened:
           open.append(items.count - 1)
@@ -221,6 +265,17 @@ extension ItemScanner {
       for place in open { items[place].missMembers(failure.reason) }
     }
     return items
+  }
+}
+
+extension [Match] {
+  /// Adds a match, unless its entry was met as well or better by another hash of the content.
+  fileprivate mutating func add(_ match: Match) {
+    guard let place = firstIndex(where: { $0.list == match.list && $0.entry == match.entry }) else {
+      append(match)
+      return
+    }
+    if self[place].grade == .near && match.distanceInBits < self[place].distanceInBits { self[place] = match }
   }
 }
 

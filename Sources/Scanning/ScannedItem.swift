@@ -62,6 +62,8 @@ public struct ScannedItem: Sendable {
   public var fingerprint: Fingerprint?
   public var perceptual = PerceptualState.notDue
   public var contents = ContentsState.notDue
+  /// The frames of a video, or of a picture that moves, that were hashed and compared.
+  public var frames: [FrameHash] = []
   public var matches: [Match] = []
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?

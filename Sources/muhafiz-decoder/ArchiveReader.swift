@@ -24,10 +24,7 @@ struct ArchiveReader {
   }
 
   static func read(_ request: DecodeRequest, _ link: ParentLink) -> DecodeReply {
-    let input =
-      request.isPulled
-      ? ByteInput(pulledThrough: link, sizeInBytes: Int64(clamping: request.inputSize))
-      : ByteInput(UnsafeRawBufferPointer(rebasing: link.input[..<Int(request.inputSize)]))
+    let input = ByteInput(request, link)
     let reader = ArchiveReader(link, mostDepth: Int(clamping: request.most))
     let ending = reader.read(request.format, input, path: [], depth: 1)
     var reply = DecodeReply(status: ending.status)
@@ -109,7 +106,9 @@ struct ArchiveReader {
     guard let archive = archive_read_new() else { return Ending(status: .memory) }
     let cursor = Cursor(input)
     defer { withExtendedLifetime(cursor) { _ = archive_read_free(archive) } }
-    guard Self.prepare(archive, for: format, layout) else { return Ending(status: .unsupported, reason: "not built in") }
+    guard Self.prepare(archive, for: format, layout) else {
+      return Ending(status: .unsupported, reason: "not built in")
+    }
     return Self.open(archive, cursor) ? body(archive) : failure(of: archive)
   }
 
@@ -140,7 +139,9 @@ struct ArchiveReader {
 
   private func failure(of archive: OpaquePointer) -> Ending {
     // Asked before it has told a format, libarchive 3.6 reads beyond its table of formats.
-    if archive_format(archive) != 0 && archive_read_has_encrypted_entries(archive) == 1 { return Ending(status: .encrypted) }
+    if archive_format(archive) != 0 && archive_read_has_encrypted_entries(archive) == 1 {
+      return Ending(status: .encrypted)
+    }
     if archive_errno(archive) == ENOMEM { return Ending(status: .memory) }
     return Ending(status: .broken, reason: Self.complaint(of: archive))
   }
@@ -165,10 +166,6 @@ struct ArchiveReader {
     }
     var event = StreamEvent(.file)
     event.text = name
-    if archive_entry_size_is_set(entry) != 0 {
-      event.first = UInt64(clamping: archive_entry_size(entry))
-      event.flags = StreamEvent.isKnown
-    }
     link.tell(event)
     if archive_entry_is_data_encrypted(entry) == 1 {
       end(.end, Ending(status: .encrypted))
@@ -211,7 +208,8 @@ struct ArchiveReader {
       if depth >= mostDepth {
         Ending(status: .limit, reason: "limit: archives within archives, \(mostDepth) deep")
       } else if nested.isTooLong {
-        Ending(status: .limit, reason: "limit: an archive within an archive of more than \(Self.mostNestedInBytes) bytes")
+        Ending(
+          status: .limit, reason: "limit: an archive within an archive of more than \(Self.mostNestedInBytes) bytes")
       } else {
         nested.bytes.withUnsafeBytes { read(format, ByteInput($0), path: name + [UInt8(ascii: "/")], depth: depth + 1) }
       }

@@ -52,7 +52,10 @@ enum DecoderLoop {
       guard let request = heard.withUnsafeBytes(DecodeRequest.init),
         request.isPulled || request.inputSize <= UInt64(link.input.count - WireProtocol.paddingInBytes)
       else { exit(protocolBroken) }
-      let reply = request.format.isArchive ? ArchiveReader.read(request, link) : decode(request, link.input, link.output)
+      let reply =
+        request.format.isArchive
+        ? ArchiveReader.read(request, link)
+        : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
       var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
       packet.withUnsafeMutableBytes { reply.write(to: $0) }
       packet.withUnsafeBytes(link.say)
@@ -65,7 +68,8 @@ enum DecoderLoop {
     var job = media_request(
       bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
       samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
-      smallest_side: request.smallestSide, frame: request.picture)
+      smallest_side: request.smallestSide, frame: request.picture, most_frames: 0,
+      frame_seconds: 0)
     var result = media_result()
     switch request.format {
     case .jpeg: media_decode_jpeg(&job, &result)
@@ -83,18 +87,10 @@ enum DecoderLoop {
     case .photoshop: media_decode_photoshop(&job, &result)
     case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660:
       preconditionFailure("archives are read, not decoded")
+    case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames, .webpFrames:
+      preconditionFailure("videos have many results")
     }
-    var reply = DecodeReply(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
-    reply.isFloat = result.is_float != 0
-    reply.width = result.width
-    reply.height = result.height
-    reply.pictureWidth = result.picture_width
-    reply.pictureHeight = result.picture_height
-    reply.pictures = result.frames
-    reply.reason = withUnsafeBytes(of: &result.reason) { reason in
-      String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
-    }
-    return reply
+    return DecodeReply(&result)
   }
 
   /// Maps a whole inherited file and closes its descriptor.
@@ -106,5 +102,21 @@ enum DecoderLoop {
     else { return nil }
     close(descriptor)
     return UnsafeMutableRawBufferPointer(start: start, count: Int(status.st_size))
+  }
+}
+
+extension DecodeReply {
+  /// What came of a decoder's work.
+  init(_ result: inout media_result) {
+    self.init(status: DecodeReply.Status(rawValue: UInt32(result.status)) ?? .broken)
+    isFloat = result.is_float != 0
+    width = result.width
+    height = result.height
+    pictureWidth = result.picture_width
+    pictureHeight = result.picture_height
+    pictures = result.frames
+    reason = withUnsafeBytes(of: &result.reason) { reason in
+      String(decoding: reason.prefix { $0 != 0 }, as: Unicode.ASCII.self)
+    }
   }
 }

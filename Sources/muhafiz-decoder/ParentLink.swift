@@ -54,10 +54,11 @@ struct ByteInput {
     sizeInBytes = Int64(held.count)
   }
 
-  init(pulledThrough link: ParentLink, sizeInBytes: Int64) {
-    held = nil
+  /// The file of a request, wherever its bytes are.
+  init(_ request: DecodeRequest, _ link: ParentLink) {
+    sizeInBytes = Int64(clamping: request.inputSize)
+    held = request.isPulled ? nil : UnsafeRawBufferPointer(rebasing: link.input[..<Int(request.inputSize)])
     self.link = link
-    self.sizeInBytes = sizeInBytes
   }
 
   /// Bytes from an offset on, some of them or none at the end; valid until the next call.

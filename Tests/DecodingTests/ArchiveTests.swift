@@ -55,7 +55,8 @@ struct ArchiveTests {
 
   @Test(
     arguments: [
-      ("plain.zip", ""), ("plain.tar", ""), ("pax.tar", ""), ("plain.7z", ""), ("plain.tar.gz", ""), ("plain.tar.bz2", ""),
+      ("plain.zip", ""), ("plain.tar", ""), ("pax.tar", ""), ("plain.7z", ""), ("plain.tar.gz", ""),
+      ("plain.tar.bz2", ""),
       ("plain.tar.xz", ""), ("plain.tar.zst", ""), ("plain.rar", ""), ("plain.cab", ""), ("plain.iso.gz", "data/"),
     ])
   func everyKindOfArchiveYieldsTheSameMembers(name: String, prefix: String) throws {
@@ -92,17 +93,20 @@ struct ArchiveTests {
     var limits = ArchiveLimits()
     limits.depth = 7
     let all = try read(archive("deep.zip"), limits: limits)
-    #expect(all.paths.count == 8 && all.unopened.isEmpty && all.paths.last?.hasSuffix("0.zip/pictures/small.png") == true)
+    #expect(
+      all.paths.count == 8 && all.unopened.isEmpty && all.paths.last?.hasSuffix("0.zip/pictures/small.png") == true)
   }
 
   @Test func everyLimitIsNamedAndTheNextArchiveIsRead() throws {
     var entries = ArchiveLimits()
     entries.entries = 1
-    #expect(try read(archive("plain.zip"), limits: entries).ending?.reason == "limit: more than 1 members in the archive")
+    #expect(
+      try read(archive("plain.zip"), limits: entries).ending?.reason == "limit: more than 1 members in the archive")
     var bytes = ArchiveLimits()
     bytes.outputInBytes = 30
     let cut = try read(archive("plain.zip"), limits: bytes)
-    #expect(cut.ending?.reason == "limit: more than 30 bytes out of the archive" && cut.members["note.txt"]?.count == 24)
+    #expect(
+      cut.ending?.reason == "limit: more than 30 bytes out of the archive" && cut.members["note.txt"]?.count == 24)
     var ratio = ArchiveLimits()
     (ratio.ratio, ratio.ratioFreeInBytes) = (10, 0)
     let folder = try TemporaryDirectory()
@@ -127,7 +131,10 @@ struct ArchiveTests {
     let folder = try TemporaryDirectory()
     let made = try run(
       "/bin/sh",
-      ["-c", "cd \(folder.url.path) && echo a > a && ln -s /etc/hostname link && ln a again && mkfifo pipe && tar cf t.tar a link again pipe"])
+      [
+        "-c",
+        "cd \(folder.url.path) && echo a > a && ln -s /etc/hostname link && ln a again && mkfifo pipe && tar cf t.tar a link again pipe",
+      ])
     #expect(made.exitCode == 0)
     let told = try read([UInt8](Data(contentsOf: folder.url.appending(path: "t.tar"))))
     #expect(told.paths == ["a"] && told.skipped == ["link", "again", "pipe"])

@@ -75,6 +75,46 @@ struct PictureTests {
     }
   }
 
+  @Test func anIconIsItsLargestPicture() throws {
+    let rgb = TestPictures.noise(24 * 16 * 3, seed: 21)
+    let png = TestPictures.png(width: 24, height: 16, colour: 2, rows: rgb)
+    // A bitmap without its file header, its height doubled for the mask that follows.
+    var bitmap = Array(TestPictures.bmp(width: 24, height: 16, pixels: rgb).dropFirst(14))
+    bitmap[8] = 32
+    bitmap += [UInt8](repeating: 0, count: 16 * 4)
+    for content in [png, bitmap] {
+      let small = TestPictures.png(width: 8, height: 8, colour: 2, rows: TestPictures.noise(192, seed: 22))
+      func entry(_ width: UInt8, _ height: UInt8, _ count: Int, _ offset: Int) -> [UInt8] {
+        let numbers = [count, offset].flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+        return [width, height, 0, 0, 1, 0, 24, 0] + numbers
+      }
+      let icon =
+        [0, 0, 1, 0, 2, 0] + entry(8, 8, small.count, 38) + entry(24, 16, content.count, 38 + small.count) + small
+        + content
+      #expect(icon.withUnsafeBytes(MediaType.sniff) == .icon)
+      #expect(try decode(icon).get().samples == TestPictures.luma(rgb))
+      for length in stride(from: 0, to: icon.count, by: 13) {
+        if case .failure(let answer) = try decode(Array(icon.prefix(length)), as: .icon) {
+          #expect(answer.code == .broken)
+        }
+      }
+    }
+  }
+
+  @Test func portableMapsOfEveryKindAreRead() throws {
+    let gray: [UInt8] = [0, 50, 100, 150, 200, 250]
+    let files: [(String, [UInt8])] = [
+      ("P5\n# a comment\n3 2\n255\n", gray), ("P2 3 2 255 0 50 100 150 200 250\n", []),
+      ("P7\nWIDTH 3\nHEIGHT 2\nDEPTH 1\nMAXVAL 255\nTUPLTYPE GRAYSCALE\nENDHDR\n", gray),
+    ]
+    for (header, pixels) in files {
+      let file = Array(header.utf8) + pixels
+      #expect(file.withUnsafeBytes(MediaType.sniff) == .pnm, "\(header)")
+      #expect(try decode(file).get().samples == gray.map(Float.init), "\(header)")
+    }
+    #expect(Array("P5 is a road".utf8).withUnsafeBytes(MediaType.sniff) == nil)
+  }
+
   @Test func orientationOutOfRangeIsIgnored() throws {
     let gray = TestPictures.noise(6 * 4, seed: 7)
     for value: UInt8 in [0, 9, 255] {

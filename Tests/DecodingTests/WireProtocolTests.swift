@@ -36,7 +36,8 @@ struct WireProtocolTests {
     let bytes = event.packet
     #expect(
       bytes == Array("mfzE".utf8) + [
-        8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 97, 98,
+        8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 97,
+        98,
       ])
     #expect(bytes.withUnsafeBytes(StreamEvent.init(packet:)) == event)
     for broken in [bytes + [0], Array(bytes.dropLast()), Array(bytes.prefix(20)), []] {
@@ -69,7 +70,7 @@ struct WireProtocolTests {
     #expect(bytes.dropLast().withUnsafeBytes(DecodeRequest.init) == nil)
     for at in [0, 4] {
       var changed = bytes
-      changed[at] ^= 0x40
+      changed[at] ^= 0x80
       #expect(changed.withUnsafeBytes(DecodeRequest.init) == nil)
     }
     #expect([UInt8](repeating: 0, count: 232).withUnsafeBytes(DecodeReply.init) == nil)

@@ -38,6 +38,8 @@ typedef struct {
   uint64_t most_pixels;    ///< a picture with more is refused by its header
   uint32_t smallest_side;  ///< JPEG: shrink while decoding, both sides stay at least this; 0: full size
   uint32_t frame;          ///< TIFF: which page, from 0
+  uint64_t most_frames;    ///< video: frames to deliver at most
+  double frame_seconds;    ///< video: deliver a frame of each so many seconds; 0: every frame
 } media_request;
 
 /// What came of it.
@@ -48,9 +50,19 @@ typedef struct {
   uint32_t height;
   uint32_t picture_width;  ///< of the picture at full size, upright
   uint32_t picture_height;
-  uint32_t frames;         ///< TIFF: pages in the file; 0 elsewhere
+  uint32_t frames;         ///< TIFF: pages in the file; video: frames delivered; 0 elsewhere
   char reason[MEDIA_REASON_SIZE];  ///< printable ASCII; empty when decoded
 } media_result;
+
+/// A video's bytes as they are asked for, and its frames as they come.
+typedef struct {
+  void *context;
+  uint64_t size;  ///< of the file, in bytes
+  /// Copies up to `count` bytes from `offset`. Returns how many; 0 at the end.
+  int64_t (*read)(void *context, uint64_t offset, uint8_t *into, size_t count);
+  /// A frame is in the plane; `result` tells its size. `seconds` from the start.
+  void (*frame)(void *context, const media_result *result, double seconds);
+} media_stream;
 
 /// Loads every codec and decodes one tiny picture with each, so that nothing is loaded later.
 /// Returns 0, or -1 when a codec is missing.
@@ -70,5 +82,14 @@ void media_decode_pnm(const media_request *request, media_result *result);
 void media_decode_targa(const media_request *request, media_result *result);
 void media_decode_jpeg2000(const media_request *request, media_result *result);
 void media_decode_photoshop(const media_request *request, media_result *result);
+
+/// Decodes a video's best track: a frame of every `frame_seconds` and where scenes begin. Nothing of a file without pictures.
+/// - container: FFmpeg's name of the demuxer; no other is tried, and nothing but `stream` is read.
+/// `result` is filled whatever happens: frames may have been delivered before a failure.
+void media_decode_video(
+  const char *container, const media_stream *stream, const media_request *request, media_result *result);
+
+/// Decodes every frame of an animated WebP, which must lie whole in `request`.
+void media_decode_webp_frames(const media_stream *stream, const media_request *request, media_result *result);
 
 #endif

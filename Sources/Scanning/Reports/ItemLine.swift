@@ -19,6 +19,14 @@ public enum ItemLine {
     if case .incomplete = item.contents { line.add("contents", "incomplete") }
     line.add("reason", item.reason)
     if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
+    if !item.frames.isEmpty { line.add("frames", item.frames.count) }
+    if !matching && !item.frames.isEmpty {
+      line.add("vpdq", item.frames) { frame, object in
+        object.add("seconds", thousandths: frame.seconds)
+        object.add("pdq", frame.hash.hex)
+        object.add("pdq_quality", frame.hash.quality.map { Int($0) })
+      }
+    }
     if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
     return line
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Decoding
+import Foundation
 import Hashing
 import Matching
 import Scanning
@@ -63,6 +64,10 @@ struct HashCommand: ParsableCommand {
     if let reason = item.state.reason { lines[0] += ": \(item.state.name), \(reason.forTerminal)" }
     for digest in item.fingerprint?.digests ?? [] { lines.append("  \(digest.algorithm.name.padded(7)) \(digest.hex)") }
     if let hash = item.fingerprint?.perceptualHash { lines.append("  pdq     \(hash.hex) quality \(hash.quality ?? 0)") }
+    for frame in item.frames {
+      let seconds = String(format: "%.3f", frame.seconds)
+      lines.append("  vpdq    \(frame.hash.hex) quality \(frame.hash.quality ?? 0) at \(seconds) s")
+    }
     if case .unhashable(let reason) = item.perceptual { lines.append("  pdq     none: \(reason.forTerminal)") }
     if case .incomplete(let reason) = item.contents { lines.append("  members missing: \(reason.forTerminal)") }
     return lines.joined(separator: "\n")

@@ -9,11 +9,13 @@ struct LimitOptions: ParsableArguments {
   var limitDepth: Int?
   @Option(help: ArgumentHelp("Members of one archive. Default 100000.", valueName: "count")) var limitEntries: Int?
   @Option(help: ArgumentHelp("Bytes out of one archive. Default 2 GiB.", valueName: "bytes")) var limitBytes: Int64?
-  @Option(help: ArgumentHelp("Bytes out of each byte of an archive. Default 200.", valueName: "count")) var limitRatio: Int64?
+  @Option(help: ArgumentHelp("Bytes out of each byte of an archive. Default 200.", valueName: "count")) var limitRatio:
+    Int64?
   @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
   var limitArchiveSeconds: Double?
 
-  @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox = false
+  @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox =
+    false
 
   /// Decoders under these limits.
   func decoderPool(size: Int) throws -> DecoderPool {

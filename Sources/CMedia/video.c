@@ -1,0 +1,277 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavformat/avformat.h>
+#include <libavutil/pixdesc.h>
+
+#include "frames.h"
+
+#define BUFFER_SIZE (1 << 16)
+#define PROBE_SIZE (4 << 20)
+
+/// Films longer than this are decoded without the frames that no other needs, and far longer ones by key frames alone:
+/// a frame a second is looked for, and hours of frames between would be decoded to be thrown away.
+#define ALL_FRAMES_SECONDS 60
+#define REFERENCE_FRAMES_SECONDS 900
+
+// A coarse look at a frame: points of it, to see where a scene begins.
+#define SIDE 16
+#define SCENE_DIFFERENCE 30  // of 255, in the mean
+
+typedef struct {
+  const media_stream *stream;
+  uint64_t at;
+  AVFormatContext *format;
+  AVCodecContext *codec;
+  AVPacket *packet;
+  AVFrame *frame;
+  int track;
+  uint8_t look[SIDE * SIDE];
+  int has_look;
+  double due;     // when the next frame is to be delivered
+  double last;    // of the frame decoded last, in seconds from the start
+  double end;     // when that frame has been shown
+  uint64_t delivered, decoded, packets;
+} film;
+
+static int read_bytes(void *opaque, uint8_t *into, int count) {
+  film *f = opaque;
+  int64_t got = count > 0 ? f->stream->read(f->stream->context, f->at, into, (size_t)count) : 0;
+  if (got <= 0) return AVERROR_EOF;
+  f->at += (uint64_t)got;
+  return (int)got;
+}
+
+static int64_t seek(void *opaque, int64_t offset, int whence) {
+  film *f = opaque;
+  if (whence & AVSEEK_SIZE) return (int64_t)f->stream->size;
+  int64_t from = (whence & 3) == SEEK_SET ? 0 : (whence & 3) == SEEK_CUR ? (int64_t)f->at : (int64_t)f->stream->size;
+  if (offset < -from || offset > INT64_MAX - from) return AVERROR(EINVAL);
+  f->at = (uint64_t)(from + offset);
+  return (int64_t)f->at;
+}
+
+static void fail(media_result *result, int error, const char *what) {
+  char message[AV_ERROR_MAX_STRING_SIZE];
+  if (error == AVERROR(ENOMEM)) {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+    return;
+  }
+  av_strerror(error, message, sizeof message);
+  const char *complaint = media_complaint();
+  media_fail(
+    result, error == AVERROR_PATCHWELCOME ? MEDIA_UNSUPPORTED : MEDIA_BROKEN, "%s: %s", what, complaint[0] ? complaint : message);
+}
+
+// The container is the one that was sniffed, and it may name no further file.
+static int open_container(film *f, const char *name, media_result *result) {
+  const AVInputFormat *kind = av_find_input_format(name);
+  if (!kind) {
+    media_fail(result, MEDIA_UNSUPPORTED, "FFmpeg was built without %s", name);
+    return -1;
+  }
+  uint8_t *buffer = av_malloc(BUFFER_SIZE);
+  AVIOContext *io = buffer ? avio_alloc_context(buffer, BUFFER_SIZE, 0, f, read_bytes, NULL, seek) : NULL;
+  f->format = avformat_alloc_context();
+  if (!io || !f->format) {
+    if (!io) av_free(buffer);
+    if (io) av_freep(&io->buffer), avio_context_free(&io);
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+    return -1;
+  }
+  f->format->pb = io;
+  f->format->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_DISCARD_CORRUPT;
+  f->format->probesize = PROBE_SIZE;
+  f->format->max_streams = 64;
+  f->format->protocol_whitelist = av_strdup("");
+  f->format->format_whitelist = av_strdup(kind->name);
+  int error = avformat_open_input(&f->format, "", kind, NULL);
+  if (error < 0) {
+    av_freep(&io->buffer);
+    avio_context_free(&io);
+    fail(result, error, name);
+    return -1;
+  }
+  return 0;
+}
+
+static int open_track(film *f, const media_request *request, media_result *result) {
+  // Decoders that look for what the container does not say are bound like the one that decodes.
+  unsigned tracks = f->format->nb_streams;
+  AVDictionary **options = calloc(tracks ? tracks : 1, sizeof *options);
+  for (unsigned i = 0; options && i < tracks; i++) {
+    av_dict_set_int(&options[i], "max_pixels", (int64_t)request->most_pixels, 0);
+    av_dict_set_int(&options[i], "threads", 1, 0);
+  }
+  int error = options ? avformat_find_stream_info(f->format, options) : AVERROR(ENOMEM);
+  for (unsigned i = 0; options && i < tracks; i++) av_dict_free(&options[i]);
+  free(options);
+  if (error < 0) {
+    fail(result, error, "video");
+    return -1;
+  }
+  const AVCodec *decoder = NULL;
+  f->track = av_find_best_stream(f->format, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
+  if (f->track < 0) {
+    // Sound alone is no video that could not be hashed.
+    if (f->track == AVERROR_DECODER_NOT_FOUND) {
+      media_fail(result, MEDIA_UNSUPPORTED, "no decoder for this video");
+      return -1;
+    }
+    return 1;
+  }
+  const AVStream *track = f->format->streams[f->track];
+  for (unsigned i = 0; i < f->format->nb_streams; i++) {
+    if ((int)i != f->track) f->format->streams[i]->discard = AVDISCARD_ALL;
+  }
+  if (track->codecpar->width > 0 && track->codecpar->height > 0
+    && media_check_size(request, result, (uint64_t)track->codecpar->width, (uint64_t)track->codecpar->height)) return -1;
+  f->codec = avcodec_alloc_context3(decoder);
+  f->packet = av_packet_alloc();
+  f->frame = av_frame_alloc();
+  if (!f->codec || !f->packet || !f->frame) {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+    return -1;
+  }
+  error = avcodec_parameters_to_context(f->codec, track->codecpar);
+  f->codec->thread_count = 1;
+  f->codec->max_pixels = (int64_t)request->most_pixels;
+  f->codec->pkt_timebase = track->time_base;
+  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  if (duration > ALL_FRAMES_SECONDS) f->codec->skip_frame = AVDISCARD_NONREF;
+  if (duration > REFERENCE_FRAMES_SECONDS) f->codec->skip_frame = AVDISCARD_NONKEY;
+  if (error >= 0) error = avcodec_open2(f->codec, decoder, NULL);
+  if (error < 0) fail(result, error, "video");
+  return error < 0 ? -1 : 0;
+}
+
+// Whether a frame looks unlike the one before it. Only samples of 8 bits are looked at.
+static int begins_scene(film *f, const AVFrame *frame) {
+  const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(frame->format);
+  if (!format || format->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM)) return 0;
+  // Luma, or green in its place.
+  const AVComponentDescriptor *part = &format->comp[format->flags & AV_PIX_FMT_FLAG_RGB ? 1 : 0];
+  if (part->depth != 8 || !frame->data[part->plane] || frame->width < SIDE || frame->height < SIDE) return 0;
+  uint8_t look[SIDE * SIDE];
+  int difference = 0;
+  for (int y = 0; y < SIDE; y++) {
+    int line = (2 * y + 1) * frame->height / (2 * SIDE);
+    const uint8_t *row = frame->data[part->plane] + (ptrdiff_t)line * frame->linesize[part->plane] + part->offset;
+    for (int x = 0; x < SIDE; x++) {
+      uint8_t value = row[(2 * x + 1) * frame->width / (2 * SIDE) * part->step];
+      difference += abs(value - f->look[y * SIDE + x]);
+      look[y * SIDE + x] = value;
+    }
+  }
+  int is_new = f->has_look && difference > SCENE_DIFFERENCE * SIDE * SIDE;
+  memcpy(f->look, look, sizeof look);
+  f->has_look = 1;
+  return is_new;
+}
+
+static double seconds_of(film *f, const AVFrame *frame) {
+  const AVStream *track = f->format->streams[f->track];
+  if (frame->best_effort_timestamp == AV_NOPTS_VALUE) {
+    double rate = av_q2d(track->avg_frame_rate);
+    return (double)f->decoded / (rate > 0 ? rate : 25);
+  }
+  int64_t start = track->start_time == AV_NOPTS_VALUE ? 0 : track->start_time;
+  double seconds = (double)(frame->best_effort_timestamp - start) * av_q2d(track->time_base);
+  return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
+}
+
+// Delivers what the decoder has ready. Returns an error of the decoder, or AVERROR_EXIT to stop.
+static int take_frames(film *f, const media_request *request, media_result *result) {
+  for (;;) {
+    int error = avcodec_receive_frame(f->codec, f->frame);
+    if (error < 0) return error == AVERROR(EAGAIN) || error == AVERROR_EOF ? 0 : error;
+    double seconds = seconds_of(f, f->frame);
+    f->decoded += 1;
+    f->last = seconds;
+    f->end = seconds + (double)f->frame->pkt_duration * av_q2d(f->format->streams[f->track]->time_base);
+    // Asked for every frame: it compares with the one before.
+    int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
+    if (is_due || begins) {
+      if (f->delivered == request->most_frames) {
+        media_fail(result, MEDIA_LIMIT, "limit: %llu frames", (unsigned long long)request->most_frames);
+        return AVERROR_EXIT;
+      }
+      media_result one = {0};
+      media_put_frame(f->frame, request, &one);
+      if (one.status != MEDIA_DECODED) {
+        *result = one;
+        return AVERROR_EXIT;
+      }
+      f->delivered += 1;
+      double step = request->frame_seconds;
+      if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
+      f->stream->frame(f->stream->context, &one, seconds);
+    }
+    av_frame_unref(f->frame);
+  }
+}
+
+// Demuxers take the end of a file for the end of the film: a fifth less than the headers promise is a part of it, less may
+// be a header's rounding.
+static void check_end(const film *f, media_result *result) {
+  const AVStream *track = f->format->streams[f->track];
+  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  if (duration > 2 && f->end < duration * 0.8 - 1) {
+    media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->end, duration);
+  } else if (track->nb_frames > 0 && (double)f->packets < 0.8 * (double)track->nb_frames) {
+    media_fail(
+      result, MEDIA_BROKEN, "premature end of data: %llu of %lld frames", (unsigned long long)f->packets,
+      (long long)track->nb_frames);
+  }
+}
+
+static void decode(film *f, const media_request *request, media_result *result) {
+  int error = 0, damaged = 0;
+  for (;;) {
+    error = av_read_frame(f->format, f->packet);
+    if (error < 0) break;
+    if (f->packet->stream_index == f->track) {
+      f->packets += 1;
+      int sent = avcodec_send_packet(f->codec, f->packet);
+      if (sent < 0 && sent != AVERROR(EAGAIN)) damaged = sent;
+      int taken = take_frames(f, request, result);
+      if (taken == AVERROR_EXIT || taken == AVERROR(ENOMEM)) {
+        av_packet_unref(f->packet);
+        if (taken == AVERROR(ENOMEM)) fail(result, taken, "video");
+        return;
+      }
+      if (taken < 0) damaged = taken;
+    }
+    av_packet_unref(f->packet);
+  }
+  avcodec_send_packet(f->codec, NULL);
+  if (take_frames(f, request, result) == AVERROR_EXIT) return;
+  if (error != AVERROR_EOF) {
+    fail(result, error, "video");
+  } else if (f->delivered == 0) {
+    fail(result, damaged ? damaged : AVERROR_INVALIDDATA, "video without frames");
+  } else {
+    check_end(f, result);
+  }
+}
+
+void media_decode_video(
+  const char *container, const media_stream *stream, const media_request *request, media_result *result
+) {
+  *result = (media_result){0};
+  media_hear_complaints();
+  film f = {.stream = stream, .track = -1};
+  if (open_container(&f, container, result) == 0) {
+    if (open_track(&f, request, result) == 0) decode(&f, request, result);
+    result->frames = f.delivered > UINT32_MAX ? UINT32_MAX : (uint32_t)f.delivered;
+  }
+  avcodec_free_context(&f.codec);
+  av_packet_free(&f.packet);
+  av_frame_free(&f.frame);
+  if (f.format) {
+    AVIOContext *io = f.format->pb;
+    avformat_close_input(&f.format);
+    if (io) av_freep(&io->buffer);
+    avio_context_free(&io);
+  }
+}

@@ -1,0 +1,147 @@
+import Decoding
+import Foundation
+import Hashing
+import TestSupport
+import Testing
+
+/// Frames of videos, held against the reference's.
+@Suite(.serialized, .enabled(if: Corpus.isPresent))
+struct VideoTests {
+  private func frames(
+    _ file: [UInt8], as type: MediaType? = nil, pulled: Bool = true, from pool: DecoderPool? = nil
+  ) throws -> (frames: [FrameHash], failure: Unhashable?) {
+    let source = ByteSource(sizeInBytes: Int64(file.count)) { offset, buffer in
+      let bytes = file[Int(offset)..<min(file.count, Int(offset) + buffer.count)]
+      buffer.copyBytes(from: bytes)
+      return bytes.count
+    }
+    let type = type ?? file.withUnsafeBytes(MediaType.sniff) ?? .mp4
+    var frames: [FrameHash] = []
+    let failure = try (pool ?? DecoderPool.shared.get()).withLease { lease in
+      if !pulled { try file.withUnsafeBytes { try lease.append($0) } }
+      return try lease.decodeFrames(type, from: pulled ? source : nil) { frame in
+        frames.append(FrameHash(seconds: frame.seconds, hash: PDQ.hash(frame.luma)))
+      }
+    }
+    return (frames, failure)
+  }
+
+  /// Distances of the frames at whole seconds to the reference's of the same time.
+  private func distances(_ file: String, to reference: [(seconds: Double, hash: PerceptualHash)]) throws -> [Int] {
+    let (frames, failure) = try frames(Corpus.bytes(file))
+    #expect(failure == nil, "\(file): \(failure?.reason ?? "")")
+    return reference.compactMap { seconds, hash in
+      let nearest = frames.min { abs($0.seconds - seconds) < abs($1.seconds - seconds) }
+      guard let nearest, abs(nearest.seconds - seconds) < 0.02, hash.quality ?? 100 >= PerceptualHash.leastQuality
+      else { return nil }
+      return nearest.hash.distanceInBits(to: hash)
+    }
+  }
+
+  @Test func framesOfEveryVideoAreNearTheReferences() throws {
+    var all: [Int] = []
+    let rows = Dictionary(grouping: try Corpus.table("media/video_frames_pdq.csv")) { $0["file"]! }
+    for (file, rows) in rows.sorted(by: { $0.key < $1.key }) {
+      let reference = try rows.map { row in
+        let hash = PerceptualHash(hex: row["pdq_hex"]!, quality: UInt8(row["quality"]!))
+        return (Double(row["nominal_time_s"]!)!, try #require(hash))
+      }
+      all += try distances("media/" + file, to: reference)
+    }
+    print("video frames: \(all.count) compared, at most \(all.max() ?? -1) bits from the reference")
+    #expect(all.count > 100 && all.max()! <= 10)
+  }
+
+  @Test(arguments: ["doorknob-hd-no-bar", "pattern-sd-grey-bar", "pattern-sd-with-small-logo-bar"])
+  func framesAreWithinTheToleranceOfVPDQ(name: String) throws {
+    let text = try String(decoding: Corpus.bytes("vectors/vpdq/hashes/\(name).txt"), as: UTF8.self)
+    let reference = try text.split(separator: "\n").map { line in
+      let fields = line.split(separator: ",")
+      return (Double(fields[3])!, try #require(PerceptualHash(hex: fields[2], quality: UInt8(fields[1]))))
+    }
+    let distances = try distances("vectors/vpdq/videos/\(name).mp4", to: reference)
+    #expect(!distances.isEmpty && distances.allSatisfy { $0 < 31 }, "\(distances)")
+  }
+
+  @Test func bytesThatAreHeldAndBytesThatAreAskedForGiveTheSameFrames() throws {
+    for name in ["tour.avi", "bunny_bright.webm", "tour_fps.mov"] {
+      let file = try Corpus.bytes("media/videos/\(name)")
+      let held = try frames(file, pulled: false)
+      #expect(try frames(file).frames == held.frames && held.failure == nil && held.frames.count > 2, "\(name)")
+    }
+  }
+
+  @Test func picturesThatMoveHaveFrames() throws {
+    for (name, count) in [("animated.gif", 10), ("animated.png", 5), ("animated.webp", 10)] {
+      let (frames, failure) = try frames(Corpus.bytes("media/zoo/\(name)"), pulled: false)
+      #expect(failure == nil && frames.count == count && Set(frames.map(\.hash)).count > 1, "\(name)")
+      #expect(zip(frames, frames.dropFirst()).allSatisfy { $0.seconds < $1.seconds }, "\(name)")
+    }
+    // A picture that does not move is shown for as long as its file says.
+    let still = try frames(Corpus.bytes("media/zoo/static.gif"), pulled: false)
+    #expect(still.failure == nil && still.frames.count == 1)
+    #expect(try Corpus.bytes("media/zoo/animated.png").withUnsafeBytes(MediaType.sniff) == .apng)
+    #expect(try Corpus.bytes("media/zoo/base.png").withUnsafeBytes(MediaType.sniff) == .png)
+  }
+
+  @Test func aVideoCutShortSaysSo() throws {
+    for name in ["tour.mp4", "tour.avi", "tour_lowrate.mkv"] {
+      let file = try Corpus.bytes("media/videos/\(name)")
+      for share in [0.01, 0.3, 0.6] {
+        let (frames, failure) = try frames(Array(file.prefix(Int(Double(file.count) * share))))
+        #expect(
+          failure?.code == .broken, "\(name) at \(share): \(frames.count) frames, \(failure?.reason ?? "no reason")")
+      }
+    }
+  }
+
+  @Test func everyPageOfATIFFIsAPicture() throws {
+    let file = try Corpus.bytes("media/zoo/multipage.tiff")
+    var hashes: Set<PerceptualHash> = []
+    for page in 0..<4 {
+      let answer = try DecoderPool.shared.get().withLease { lease in
+        try file.withUnsafeBytes { try lease.append($0) }
+        return try lease.decode(.tiff, page: page) { ($0.pages, PDQ.hash($0.luma)) }
+      }
+      switch answer {
+      case .success(let (pages, hash)):
+        #expect(pages == 3 && page < 3)
+        hashes.insert(hash)
+      case .failure(let unhashable): #expect(page == 3 && unhashable.code == .broken)
+      }
+    }
+    #expect(hashes.count == 3)
+  }
+
+  @Test func limitsOfFramesAndTimeAreNamed() throws {
+    let file = try Corpus.bytes("media/videos/tour.mp4")
+    var limits = DecodingLimits()
+    limits.frames = 3
+    let few = try frames(file, from: DecoderPool(size: 1, limits: limits))
+    #expect(few.frames.count == 3 && few.failure?.reason == "limit: 3 frames")
+    limits = DecodingLimits()
+    limits.videoTime = .milliseconds(20)
+    #expect(try frames(file, from: DecoderPool(size: 1, limits: limits)).failure?.code == .limit)
+    limits = DecodingLimits()
+    limits.pixels = 1000
+    let small = try frames(file, from: DecoderPool(size: 1, limits: limits))
+    #expect(small.frames.isEmpty && small.failure?.reason.hasPrefix("limit: ") == true)
+  }
+
+  @Test func mutatedVideosNeverCrashAWorker() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("mutated videos: seed \(seed)")
+    var random = SeededGenerator(seed: seed)
+    let files = try ["flat.mp4", "one_frame.mp4", "bunny_crop.mkv"].map { try Corpus.bytes("media/videos/\($0)") }
+    for round in 0..<60 {
+      var file = files[round % files.count]
+      let type = file.withUnsafeBytes(MediaType.sniff)
+      for _ in 0..<Int.random(in: 1...30, using: &random) {
+        file[Int.random(in: 0..<file.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      }
+      if let failure = try frames(file, as: type).failure {
+        #expect(failure.code != .crashed && failure.code != .timedOut, "round \(round): \(failure.reason)")
+      }
+    }
+  }
+}
