@@ -185,7 +185,9 @@ enum LedgerTime {
   /// Reads what ``text(_:)`` writes, from year 0 on; `nil` for anything else.
   static func milliseconds(_ text: some Collection<UInt8>) -> Int64? {
     let bytes = Array(text)
-    guard bytes.count == 24, bytes[10] == UInt8(ascii: "T"), bytes[23] == UInt8(ascii: "Z") else { return nil }
+    guard bytes.count == 24, zip([4, 7, 10, 13, 16, 19, 23], "--T::.Z".utf8).allSatisfy({ bytes[$0] == $1 }) else {
+      return nil
+    }
     func number(_ range: Range<Int>) -> Int64? {
       var value: Int64 = 0
       for byte in bytes[range] {
@@ -202,9 +204,9 @@ enum LedgerTime {
     let (era, yearOfEra) = shiftedYear.flooredDivision(by: 400)
     let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
     let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    let milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + thousandths
     // A date that does not exist, as the 30th of February, would be read as another.
-    return Array(Self.text(milliseconds).utf8) == bytes ? milliseconds : nil
+    guard civil(days) == (year, month, day), hour < 24, minute < 60, second < 60 else { return nil }
+    return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + thousandths
   }
 
   /// The date of a day since 1970 in the Gregorian calendar, counted in eras of 400 years that begin in March.
