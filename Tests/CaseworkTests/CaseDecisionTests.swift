@@ -196,7 +196,7 @@ struct CaseDecisionTests {
 
   /// Two approvals at once, one person in two sessions, an edit in between: one outcome, and never an approval of one's own.
   @Test func approvalsThatRaceHaveExactlyOneOutcome() throws {
-    let rounds = isLong ? 1000 : 60
+    let rounds = isLongRun ? 1000 : 60
     let store = home.store
     let now = home.now
     for round in 0..<rounds {

@@ -6,8 +6,6 @@ import TestSupport
 
 @testable import Casework
 
-/// Whether the figures of long runs are asked for, and not only those of every change.
-let isLong = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_LONG"] == "1"
 
 /// A home in a folder of a test's own, and a clock that the test sets.
 final class TestHome {

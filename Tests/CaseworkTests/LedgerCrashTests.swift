@@ -49,7 +49,7 @@ struct LedgerCrashTests {
 
   @Test func nothingAcknowledgedIsLostWhenTheProgramIsKilled() throws {
     var generator = SeededGenerator(seed: 31)
-    let kills = isLong ? 1000 : 60
+    let kills = isLongRun ? 1000 : 60
     var acknowledged: [String] = []
     for kill in 0..<kills {
       let urls = (0..<20_000).map { "https://host.example/\(kill)/\($0)" }.joined(separator: "\n")
@@ -93,7 +93,7 @@ struct LedgerCrashTests {
     }
     var fired = 0
     // Every call of a run under MUHAFIZ_TEST_LONG, else every fifth.
-    for number in stride(from: 1, to: 4000, by: isLong ? 1 : 5) {
+    for number in stride(from: 1, to: 4000, by: isLongRun ? 1 : 5) {
       let log = scratch.path("strace.log")
       let strace = [
         "strace", "-f", "-o", log, "-e", "trace=\(Self.calls)", "-e", "inject=\(Self.calls):\(fault):when=\(number)",

@@ -37,7 +37,7 @@ struct LedgerPowerCutTests {
       let moment = now.during(operation)
       now.perform(operation)
       let promised = published.last { $0.operations <= number }!.size
-      for _ in 0..<(isLong ? 100 : 1) {
+      for _ in 0..<(isLongRun ? 100 : 1) {
         let remains = moment.remains(using: &generator)
         cuts += 1
         lost += remains.namesLost + remains.sectorsDropped + remains.sectorsTurnedToGarbage

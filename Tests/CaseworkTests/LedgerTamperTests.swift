@@ -23,11 +23,11 @@ struct LedgerTamperTests {
     try home.tamper()
     // Every byte of some entries, and some bytes of many, one change at a time.
     var changes: [(entry: Int, byte: Int)] = [0, 255, 256, 511, 512, 999].flatMap { entry in
-      stride(from: 0, to: entries[entry].count, by: isLong ? 1 : 40).map { (entry, $0) }
+      stride(from: 0, to: entries[entry].count, by: isLongRun ? 1 : 40).map { (entry, $0) }
     }
     var generator = SeededGenerator(seed: 21)
     print("seed 21")
-    for _ in 0..<(isLong ? 100_000 : 60) {
+    for _ in 0..<(isLongRun ? 100_000 : 60) {
       let entry = Int.random(in: 0..<1000, using: &generator)
       changes.append((entry, Int.random(in: entries[entry].indices, using: &generator)))
     }
@@ -53,7 +53,7 @@ struct LedgerTamperTests {
     let home = try published(50)
     try home.tamper()
     for one in 0..<50 {
-      for other in stride(from: one + 1, to: 50, by: isLong ? 1 : 13) {
+      for other in stride(from: one + 1, to: 50, by: isLongRun ? 1 : 13) {
         let swap = [
           "UPDATE ledger_entry SET idx = 900 WHERE idx = \(one)",
           "UPDATE ledger_entry SET idx = \(one) WHERE idx = \(other)",

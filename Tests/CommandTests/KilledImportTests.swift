@@ -9,7 +9,6 @@ import Testing
 /// `muhafiz list import`, killed: readers find the list before or the list after, whatever the moment.
 @Suite(.serialized) struct KilledImportTests {
   private let scratch = try! TemporaryDirectory(inMemory: true)
-  private static let isLong = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_LONG"] == "1"
 
   /// What a list holds; the sizes lie about the ends of its blocks.
   private struct Shape: CustomStringConvertible {
@@ -92,7 +91,7 @@ import Testing
     var (points, fired, before, after, orphans) = (0, 0, 0, 0, 0)
     var kinds: Set<String> = []
     // All of it takes minutes; a part, chosen by chance, goes through all the same kinds of calls.
-    for shape in Self.isLong ? Self.shapes : [Self.shapes[0], Self.shapes[5], Self.shapes[7]] {
+    for shape in isLongRun ? Self.shapes : [Self.shapes[0], Self.shapes[5], Self.shapes[7]] {
       for state in Before.allCases {
         let start = try Start(shape, state, in: scratch.url)
         let home = scratch.url.appending(path: "home")
@@ -111,7 +110,7 @@ import Testing
         }
         points += all.count
         all.shuffle(using: &generator)
-        for (call, moment) in all.prefix(Self.isLong ? all.count : 10) {
+        for (call, moment) in all.prefix(isLongRun ? all.count : 10) {
           let place = "\(shape), \(state), \(moment) call \(call), \(calls[call]), seed \(seed)"
           try begin()
           let result = try killer.run(start.arguments, home: home.path, killedIn: call, moment)
@@ -133,7 +132,7 @@ import Testing
       "kills: \(fired) of \(points) points (\(kinds.sorted().joined(separator: ", "))); \(before) left the list before, \(after) "
         + "the list after; \(orphans) orphans, all swept by the next import; seed \(seed)")
     #expect(before > 0 && after > 0 && orphans > 0)
-    if Self.isLong { #expect(fired >= 2000) }
+    if isLongRun { #expect(fired >= 2000) }
   }
 
   /// Kills at moments that nobody chose, one import after the other in one home.
@@ -147,7 +146,7 @@ import Testing
     var usual: UInt32?
     // Digests of the imports that may be in force: the last that was reported, and all that were begun since.
     var possible: [Digest] = []
-    while kills < (Self.isLong ? 1000 : 20) {
+    while kills < (isLongRun ? 1000 : 20) {
       let digest = generator.digest()
       let list = URL(filePath: scratch.path("list.txt"))
       // Enough of them that the import takes its time.

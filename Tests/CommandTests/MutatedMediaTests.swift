@@ -44,8 +44,7 @@ import Testing
   }
 
   @Test func everyDamagedFileIsAccountedFor() throws {
-    let isLong = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_LONG"] == "1"
-    let count = isLong ? 10_000 : 500
+    let count = isLongRun ? 10_000 : 500
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededGenerator(seed: seed)
     let originals = try originals()

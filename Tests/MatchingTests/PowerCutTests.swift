@@ -183,7 +183,7 @@ import Testing
       histories.append(try afterAKill(operations))
       operations += 1
     } while !histories.last!.attempts[0].isAcknowledged
-    let figures = try run(histories, schedules: isLong ? 200_000 : 20_000, using: &generator)
+    let figures = try run(histories, schedules: isLongRun ? 200_000 : 20_000, using: &generator)
     print(
       "power cuts: \(figures.schedules) schedules; of \(figures.outcomes.count) that differ, \(figures.before) left the lists before, "
         + "\(figures.after) those after; \(figures.namesLost) names lost, \(figures.sectorsDropped) sectors dropped, "
@@ -214,5 +214,3 @@ private func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     }
 }
 
-/// Whether there is time for all of it: `./dev test --long`.
-let isLong = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_LONG"] == "1"
