@@ -8,18 +8,8 @@ enum MISPFormat {
   static func read(_ bytes: consuming ByteStream, _ sink: inout RecordSink) throws {
     var json = JSONReader(bytes)
     var number = 0
-    try walk(&json, &number, into: &sink)
+    try json.forEachObject { try readObject(&$0, &number, into: &sink) }
     try json.finish()
-  }
-
-  private static func walk(_ json: inout JSONReader, _ number: inout Int, into sink: inout RecordSink) throws {
-    switch try json.kind() {
-    case .array:
-      try json.beginArray()
-      while try json.nextElement() { try walk(&json, &number, into: &sink) }
-    case .object: try readObject(&json, &number, into: &sink)
-    case .string, .number, .literal: try json.skip()
-    }
   }
 
   private static func readObject(_ json: inout JSONReader, _ number: inout Int, into sink: inout RecordSink) throws {
@@ -30,7 +20,7 @@ enum MISPFormat {
     try json.beginObject()
     while let key = try json.nextKey() {
       switch try (key, json.kind()) {
-      case (_, .object), (_, .array): try walk(&json, &number, into: &sink)
+      case (_, .object), (_, .array): try json.forEachObject { try readObject(&$0, &number, into: &sink) }
       case ("type", _): type = try json.text()
       case ("value", .string): value = try json.text()
       case ("uuid", _): id = try json.text()

@@ -246,3 +246,18 @@ struct JSONReader: ~Copyable {
     }
   }
 }
+
+extension JSONReader {
+  /// Hands over the value at hand where it is an object, or the objects of an array, however deep; passes over the rest.
+  ///
+  /// - Parameter body: Is called before the object has begun, and reads it to its end.
+  mutating func forEachObject(_ body: (inout JSONReader) throws -> Void) throws {
+    switch try kind() {
+    case .array:
+      try beginArray()
+      while try nextElement() { try forEachObject(body) }
+    case .object: try body(&self)
+    case .string, .number, .literal: try skip()
+    }
+  }
+}
