@@ -42,12 +42,7 @@ public struct LedgerPublicKey: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether `signature` is this key's over `message`.
   func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-    guard let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count) else { return false }
-    defer { EVP_PKEY_free(key) }
-    guard let context = EVP_MD_CTX_new() else { return false }
-    defer { EVP_MD_CTX_free(context) }
-    return EVP_DigestVerifyInit(context, nil, nil, nil, key) == 1
-      && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+    Ed25519PublicKey(bytes: bytes)?.isValid(signature, of: message) ?? false
   }
 
   /// Not empty, and without what the note format gives a meaning to: white space and `+`.
@@ -68,21 +63,15 @@ public struct LedgerPublicKey: Sendable, Hashable, CustomStringConvertible {
 /// The key that signs checkpoints. It is made on first use and never leaves its file.
 public struct LedgerKey: Sendable {
   public let publicKey: LedgerPublicKey
-  private let seed: [UInt8]
+  private let key: Ed25519PrivateKey
 
   /// - Parameter seed: The 32 bytes of an Ed25519 private key.
   init(name: String, seed: [UInt8]) throws(CaseworkError) {
-    self.seed = seed
-    var count = 32
-    var bytes = [UInt8](repeating: 0, count: count)
-    guard let key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count) else {
+    guard let key = Ed25519PrivateKey(seed: seed) else {
       throw CaseworkError(.keyUnusable, "this machine's OpenSSL has no Ed25519")
     }
-    defer { EVP_PKEY_free(key) }
-    guard EVP_PKEY_get_raw_public_key(key, &bytes, &count) == 1, count == 32 else {
-      throw CaseworkError(.keyUnusable, "this machine's OpenSSL makes no public key of an Ed25519 key")
-    }
-    publicKey = LedgerPublicKey(name: name, bytes: bytes)
+    self.key = key
+    publicKey = LedgerPublicKey(name: name, bytes: key.publicKey.bytes)
   }
 
   /// Reads `PRIVATE+KEY+name+id+Base64`, the form that other implementations of signed notes write too.
@@ -99,24 +88,12 @@ public struct LedgerKey: Sendable {
 
   private var text: String {
     let parts = publicKey.description.split(separator: "+", maxSplits: 2)
-    return "PRIVATE+KEY+\(parts[0])+\(parts[1])+" + Data([LedgerPublicKey.ed25519] + seed).base64EncodedString()
+    return "PRIVATE+KEY+\(parts[0])+\(parts[1])+" + Data([LedgerPublicKey.ed25519] + key.seed).base64EncodedString()
   }
 
   /// The signature over a message: 64 bytes, the same for the same message.
   func signature(of message: [UInt8]) throws(CaseworkError) -> [UInt8] {
-    var signature = [UInt8](repeating: 0, count: 64)
-    var count = signature.count
-    guard let key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count),
-      let context = EVP_MD_CTX_new()
-    else { throw CaseworkError(.keyUnusable, "this machine's OpenSSL has no Ed25519") }
-    defer {
-      EVP_PKEY_free(key)
-      EVP_MD_CTX_free(context)
-    }
-    guard EVP_DigestSignInit(context, nil, nil, nil, key) == 1,
-      EVP_DigestSign(context, &signature, &count, message, message.count) == 1, count == 64
-    else { throw CaseworkError(.keyUnusable, "OpenSSL failed to sign with the ledger's key") }
-    return signature
+    do { return try key.signature(of: message) } catch { throw CaseworkError(.keyUnusable, "\(error)") }
   }
 
   /// Reads the key of a folder, and makes one where there is none.
