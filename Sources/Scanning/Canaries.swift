@@ -48,7 +48,7 @@ public struct Canaries {
     let asked = Blocklist(blocklist.members + [Blocklist.Member(list: canaryList)])
     var items: [String: ScannedItem] = [:]
     let scanner = ContentScanner(blocklist: asked, options: options, decoders: decoders)
-    let summary = try scanner.scan([FilePath(tree.path)]) { items[$0.member ?? $0.path.lastComponent?.string ?? ""] = $0 }
+    let summary = try scanner.scan([FilePath(tree.path)]) { items[$0.member ?? $0.place.path?.lastComponent?.string ?? ""] = $0 }
     return try failures(items, summary) + probeLists()
   }
 

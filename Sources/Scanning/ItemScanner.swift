@@ -39,22 +39,22 @@ struct ItemScanner: ~Copyable {
   ///   is an answer.
   mutating func scan(_ path: FilePath, _ entry: DirectoryWalk.Entry) throws -> [ScannedItem] {
     switch entry {
-    case .skipped(let reason): return [ScannedItem(path: path, state: .skipped(reason))]
-    case .error(let reason): return [ScannedItem(path: path, state: .error(reason))]
+    case .skipped(let reason): return [ScannedItem(at: .file(path), state: .skipped(reason))]
+    case .error(let reason): return [ScannedItem(at: .file(path), state: .error(reason))]
     case .unopened: preconditionFailure("a scan's walk opens files")
     case .file(let descriptor, _):
       defer { close(descriptor.rawValue) }
       control.began(path)
       guard let decoders else {
         var content = try digest(descriptor) { _ in }
-        return [try item(at: path, nil, &content, Look())]
+        return [try item(at: .file(path), nil, &content, Look())]
       }
       return try decoders.withLease { lease in
         var content = try digest(descriptor) { try lease.append($0) }
         let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
           try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
         }
-        let file = try item(at: path, nil, &content, look(content, source, &lease))
+        let file = try item(at: .file(path), nil, &content, look(content, source, &lease))
         guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else {
           return [file]
         }
@@ -185,15 +185,15 @@ struct ItemScanner: ~Copyable {
   }
 
   private mutating func item(
-    at path: FilePath, _ member: String?, _ content: inout Content, _ look: Look
+    at place: ContentLocation.Place, _ member: String?, _ content: inout Content, _ look: Look
   ) throws -> ScannedItem {
     if let failure = content.failure {
-      var item = ScannedItem(path: path, member: member, state: failure)
+      var item = ScannedItem(at: place, member: member, state: failure)
       item.sizeInBytes = content.sizeInBytes
       return item
     }
     content.digests = try digester.finish()
-    var item = ScannedItem(path: path, member: member, state: .hashed)
+    var item = ScannedItem(at: place, member: member, state: .hashed)
     item.sizeInBytes = content.sizeInBytes
     item.mediaType = content.mediaType?.rawValue
     var fingerprint = Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests)
@@ -227,7 +227,7 @@ extension ItemScanner {
     func end(_ failure: Unhashable?) throws {
       guard let path = member else { return }
       content.failure = failure.map { .unhashable($0.reason) }
-      items.append(try item(at: file.path, path, &content, look(content, nil, &lease)))
+      items.append(try item(at: file.place, path, &content, look(content, nil, &lease)))
       member = nil
     }
     items[0].contents = .read
@@ -243,7 +243,7 @@ extension ItemScanner {
             try lease.reset()
             return
           }
-          items.append(ScannedItem(path: file.path, member: next.path, state: .skipped(reason)))
+          items.append(ScannedItem(at: file.place, member: next.path, state: .skipped(reason)))
         case .bytes(let bytes):
           try take(bytes, &content) { type, bytes in
             if type.isDecodable || type.hasFrames { try lease.append(bytes) }

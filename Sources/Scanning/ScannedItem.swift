@@ -51,9 +51,9 @@ public enum ContentsState: Sendable, Equatable {
 
 /// What a scan has to say of one item.
 public struct ScannedItem: Sendable {
-  /// The path as it was reached from the path that the user gave; names need not be UTF-8.
-  public let path: FilePath
-  /// The path inside the archive at ``path``, if the item is a member of one.
+  /// Where it is. A path is as it was reached from the path that the user gave; names need not be UTF-8.
+  public let place: ContentLocation.Place
+  /// The path inside the archive at ``place``, if the item is a member of one.
   public var member: String?
   public let state: ItemState
   /// Bytes, as far as they are known.
@@ -68,8 +68,8 @@ public struct ScannedItem: Sendable {
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?
 
-  public init(path: FilePath, member: String? = nil, state: ItemState) {
-    self.path = path
+  public init(at place: ContentLocation.Place, member: String? = nil, state: ItemState) {
+    self.place = place
     self.member = member
     self.state = state
   }

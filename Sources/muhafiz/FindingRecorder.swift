@@ -32,14 +32,18 @@ final class FindingRecorder {
     }
     waiting.append(
       Finding(
-        location: ContentLocation(place: .file(place(of: item.path)), member: item.member, exhibit: exhibit),
+        location: ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit),
         fingerprint: fingerprint,
         mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists))
     if waiting.count >= Self.batchSize { try flush() }
   }
 
   /// Where the item is, whatever folder the scan was started in: from the exhibit's root, or from that of the file system.
-  private func place(of path: FilePath) -> FilePath {
+  private func recorded(_ place: ContentLocation.Place) -> ContentLocation.Place {
+    if case .file(let path) = place { .file(recorded(path)) } else { place }
+  }
+
+  private func recorded(_ path: FilePath) -> FilePath {
     guard let root = roots.filter({ path.starts(with: $0.given) }).max(by: { $0.given.length < $1.given.length }) else {
       return FileStatus.absolute(path)
     }

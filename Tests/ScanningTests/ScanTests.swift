@@ -32,7 +32,7 @@ struct ScanTests {
   }
 
   private func relative(_ item: ScannedItem) -> [UInt8] {
-    Array(DirectoryWalk.bytes(item.path).dropFirst(tree.path.utf8.count + 1))
+    Array(DirectoryWalk.bytes(item.place.path!).dropFirst(tree.path.utf8.count + 1))
   }
 
   /// A tree with one of everything that a disk may hold.
@@ -60,7 +60,7 @@ struct ScanTests {
     let (items, summary) = try scan()
     for item in items {
       let name = String(validating: relative(item), as: UTF8.self)
-      #expect(item.state == name.flatMap { expected[$0] } ?? .hashed, "\(item.path)")
+      #expect(item.state == name.flatMap { expected[$0] } ?? .hashed, "\(item.place.path!)")
     }
     let counts = summary.counts
     #expect(counts.found == counts.hashed + counts.unhashable + counts.skipped + counts.errors)
@@ -73,7 +73,7 @@ struct ScanTests {
   @Test func itemsComeInTheOrderOfTheirWholePaths() throws {
     _ = try makeOddTree()
     for workers in [1, 4] {
-      let paths = try scan(workers: workers).items.map { DirectoryWalk.bytes($0.path) }
+      let paths = try scan(workers: workers).items.map { DirectoryWalk.bytes($0.place.path!) }
       #expect(paths == paths.sorted { $0.lexicographicallyPrecedes($1) })
     }
   }
@@ -119,7 +119,7 @@ struct ScanTests {
     try put("c.txt", "c".utf8)
     for workers in [1, 3] {
       let (items, summary) = try scan(perceptual: true, workers: workers)
-      let places = items.map { ($0.path.lastComponent?.string ?? "") + ($0.member.map { ":" + $0 } ?? "") }
+      let places = items.map { ($0.place.path!.lastComponent?.string ?? "") + ($0.member.map { ":" + $0 } ?? "") }
       #expect(
         places == [
           "a.zip", "a.zip:5.zip", "a.zip:5.zip/4.zip", "a.zip:5.zip/4.zip/3.zip", "a.zip:5.zip/4.zip/3.zip/2.zip",
@@ -143,7 +143,7 @@ struct ScanTests {
     let list = try blocklist(entries).blocklist
     let videos = Corpus.root.appending(path: "media/videos").path
     let (items, summary) = try scan([videos], blocklist: list, perceptual: true)
-    let found = Set(items.filter { $0.verdict == .review && $0.matches.allSatisfy { $0.grade == .near } }.map { $0.path.lastComponent!.string })
+    let found = Set(items.filter { $0.verdict == .review && $0.matches.allSatisfy { $0.grade == .near } }.map { $0.place.path!.lastComponent!.string })
     // Plain comparison misses the mirrored film and the one with a letterbox.
     #expect(found == Set(try Corpus.table("media/videos.csv").filter { $0["motif"] == "tour" }.map { $0["file"]!.replacing("videos/", with: "") }))
     #expect(items.allSatisfy { $0.perceptual == .hashed && !$0.frames.isEmpty } && summary.counts.isComplete)
@@ -327,7 +327,7 @@ struct JSONLineTests {
 
   @Test func namesThatAreNotUTF8AreInBase64() throws {
     let path = FilePath(platformString: [0x61, CChar(bitPattern: 0xFF), 0])
-    let line = ItemLine.of(ScannedItem(path: path, state: .skipped("fifo")))
+    let line = ItemLine.of(ScannedItem(at: .file(path), state: .skipped("fifo")))
     let object = try JSONSerialization.jsonObject(with: Data(line.bytes)) as! [String: Any]
     #expect(object["path_base64"] as? String == "Yf8=" && object["path"] == nil && object["reason"] as? String == "fifo")
   }

@@ -7,6 +7,11 @@ public struct ContentLocation: Sendable, Hashable {
     /// A file, by the path it was opened under. Names need not be UTF-8.
     case file(FilePath)
     case url(String)
+
+    /// The path, where the place is a file.
+    public var path: FilePath? {
+      if case .file(let path) = self { path } else { nil }
+    }
   }
 
   public let place: Place

@@ -10,7 +10,7 @@ public enum ItemLine {
   /// The line of a scanned item; without verdict and matches where nothing was matched.
   public static func of(_ item: ScannedItem, matching: Bool = true) -> JSONLine {
     var line = JSONLine(type: "item")
-    add(item.path, to: &line)
+    add(item.place, to: &line)
     line.add("member", item.member)
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
@@ -34,10 +34,7 @@ public enum ItemLine {
   /// The line of a finding that was recorded earlier.
   public static func of(_ finding: Finding) -> JSONLine {
     var line = JSONLine(type: "item")
-    switch finding.location.place {
-    case .file(let path): add(path, to: &line)
-    case .url(let url): line.add("url", url)
-    }
+    add(finding.location.place, to: &line)
     line.add("member", finding.location.member)
     line.add("exhibit", finding.location.exhibit)
     line.add("size", finding.fingerprint.sizeInBytes)
@@ -49,12 +46,16 @@ public enum ItemLine {
   }
 
   /// A path as text where it is UTF-8, else in Base64: nothing of a name is lost.
-  private static func add(_ path: FilePath, to line: inout JSONLine) {
-    let bytes = DirectoryWalk.bytes(path)
-    if let text = String(validating: bytes, as: UTF8.self) {
-      line.add("path", text)
-    } else {
-      line.add("path_base64", Data(bytes).base64EncodedString())
+  private static func add(_ place: ContentLocation.Place, to line: inout JSONLine) {
+    switch place {
+    case .url(let url): line.add("url", url)
+    case .file(let path):
+      let bytes = DirectoryWalk.bytes(path)
+      if let text = String(validating: bytes, as: UTF8.self) {
+        line.add("path", text)
+      } else {
+        line.add("path_base64", Data(bytes).base64EncodedString())
+      }
     }
   }
 

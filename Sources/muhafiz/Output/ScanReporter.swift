@@ -145,11 +145,13 @@ final class ScanReporter {
 private enum CSVRow {
   static let header =
     "path,path_base64,size,media_type,status,perceptual,reason,md5,sha1,sha256,pdq,pdq_quality,verdict,"
-    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor,member,contents"
+    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor,member,contents,url"
 
   static func rows(of item: ScannedItem) -> [String] {
-    let bytes = item.path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: item.path.length)) }
-    let text = String(validating: bytes, as: UTF8.self)
+    let bytes = item.place.path.map { path in
+      path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: path.length)) }
+    }
+    let text = bytes.flatMap { String(validating: $0, as: UTF8.self) }
     var (perceptual, contents) = ("", "")
     if case .unhashable = item.perceptual { perceptual = "unhashable" }
     if case .incomplete = item.contents { contents = "incomplete" }
@@ -157,7 +159,7 @@ private enum CSVRow {
     func digest(_ name: String) -> String { digests.first { $0.algorithm.name == name }?.hex ?? "" }
     let hash = item.fingerprint?.perceptualHash
     let common = [
-      text ?? "", text == nil ? Data(bytes).base64EncodedString() : "", item.sizeInBytes.map { String($0) } ?? "",
+      text ?? "", (text == nil ? bytes : nil).map { Data($0).base64EncodedString() } ?? "", item.sizeInBytes.map { String($0) } ?? "",
       item.mediaType ?? "", item.state.name, perceptual, item.reason ?? "", digest("md5"), digest("sha1"), digest("sha256"),
       hash?.hex ?? "", hash?.quality.map { String($0) } ?? "", item.verdict?.rawValue ?? "",
     ]
@@ -168,7 +170,9 @@ private enum CSVRow {
       ]
     }
     let none = [String](repeating: "", count: 9)
-    let place = [item.member ?? "", contents]
+    var url = ""
+    if case .url(let text) = item.place { url = text }
+    let place = [item.member ?? "", contents, url]
     return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map(field).joined(separator: ",") }
   }
 

@@ -48,7 +48,14 @@ extension FilePath {
 
 extension ScannedItem {
   /// The path, and behind an arrow the member's path within it.
-  var placeForTerminal: String { path.forTerminal + (member.map { " → " + $0.forTerminal } ?? "") }
+  var placeForTerminal: String {
+    let text =
+      switch place {
+      case .file(let path): path.forTerminal
+      case .url(let url): url.forTerminal
+      }
+    return text + (member.map { " → " + $0.forTerminal } ?? "")
+  }
 }
 
 extension BinaryInteger {
