@@ -42,7 +42,7 @@ public struct Digest: Sendable, Hashable {
 
   /// The bytes, most significant first, as big-endian words; unused low bytes are zero. Single words, because an array of
   /// vectors is aligned to 32 bytes, and a list entry has its digests in an array.
-  private let first, second, third, fourth: UInt64
+  package let first, second, third, fourth: UInt64
 
   private var words: SIMD4<UInt64> { SIMD4(first, second, third, fourth) }
 

@@ -7,7 +7,7 @@ extension HashList {
   /// - Returns: The match, or `nil` when the list does not have the digest.
   /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
   public func match(for digest: Digest) throws(MatchingError) -> Match? {
-    guard let (records, index) = try find(digest) else { return nil }
+    guard let index = try find(digest), let records = records(.init(digest.algorithm)) else { return nil }
     return try match(in: records, entry: try entryIndex(of: index, in: records), digest)
   }
 
@@ -16,7 +16,11 @@ extension HashList {
   /// - Returns: Matches, in the order of the source; empty when the list does not have the digest.
   /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
   public func matches(for digest: Digest) throws(MatchingError) -> [Match] {
-    guard let (records, index) = try find(digest) else { return [] }
+    guard let index = try find(digest), let records = records(.init(digest.algorithm)) else { return [] }
+    return try matches(of: index, in: records, digest)
+  }
+
+  private func matches(of index: Int, in records: Records, _ digest: Digest) throws(MatchingError) -> [Match] {
     var matches = [try match(in: records, entry: try entryIndex(of: index, in: records), digest)]
     for entry in try furtherEntries(of: index, in: records) {
       matches.append(try match(in: records, entry: entry, digest))
@@ -35,85 +39,33 @@ extension HashList {
   /// - Throws: ``MatchingError`` with `listCorrupt`.
   public func matches(forEach digests: [Digest]) throws(MatchingError) -> [Int: [Match]] {
     var found: [Int: [Match]] = [:]
-    for start in stride(from: 0, to: digests.count, by: Self.batchSize) {
-      let batch = start..<min(start + Self.batchSize, digests.count)
-      prefetch(digests[batch])
-      for index in batch {
-        let matches = try matches(for: digests[index])
-        if !matches.isEmpty { found[index] = matches }
+    for algorithm in DigestAlgorithm.allCases {
+      guard let index = index(algorithm), let records = records(.init(algorithm)) else { continue }
+      var batch = LookupBatch(index, tree)
+      var start = 0
+      while start < digests.count {
+        start = batch.fill(from: digests, at: start, algorithm)
+        try batch.forEachFound { (number, record) throws(MatchingError) in
+          found[number] = try matches(of: record, in: records, digests[number])
+        }
       }
     }
     return found
   }
 
-  private static let batchSize = 64
-
   /// Has the filter's blocks for some digests fetched while other work goes on.
   func prefetch(_ digests: some Sequence<Digest>) {
-    for digest in digests {
-      guard let filter = records(.init(digest.algorithm))?.filter else { continue }
-      digest.withBytes { key in
-        let block = RecordFilter.block(of: key.baseAddress!, blockCount: filter.count)
-        ck_prefetch(file.bytes.baseAddress! + filter.offset + block * HashListLayout.filterBlockSize)
-      }
-    }
-  }
-
-  private func find(_ digest: Digest) throws(MatchingError) -> (Records, Int)? {
-    guard let records = records(.init(digest.algorithm)) else { return nil }
-    let index = try digest.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) -> Int? in
-      // Needed on a hit, and there by the time the filter has answered.
-      let bucket = HashListLayout.bucket(of: key.baseAddress!, bits: records.fanOut.fanOutBits)
-      ck_prefetch(file.bytes.baseAddress! + records.fanOut.offset + bucket * 4)
-      guard try isAdmitted(key.baseAddress!, records) else { return nil }
-      return try find(key.baseAddress!, in: records)
-    }
-    return index.map { (records, $0) }
-  }
-
-  /// Whether the filter lets a key through: `false` says that it is not listed.
-  func isAdmitted(_ key: UnsafeRawPointer, _ records: Records) throws(MatchingError) -> Bool {
-    guard let filter = records.filter else { return true }
-    let block = RecordFilter.block(of: key, blockCount: filter.count)
-    let offset = filter.offset + block * HashListLayout.filterBlockSize
-    try tree.verify(offset: offset, size: HashListLayout.filterBlockSize)
-    return RecordFilter.admits(file.bytes.baseAddress! + offset, RecordFilter.mask(of: key))
-  }
-
-  /// The index of a record within the bucket that its first bits name.
-  ///
-  /// The bits behind those say where in the bucket a digest stands, give or take some places; from there steps that double
-  /// enclose it. Digests are spread evenly; where those of a hostile list are not, the steps double all the same.
-  private func find(_ key: UnsafeRawPointer, in records: Records) throws(MatchingError) -> Int? {
-    let bits = records.fanOut.fanOutBits
-    let bucket = HashListLayout.bucket(of: key, bits: bits)
-    var low = Int(try fanOut(records, bucket))
-    var high = Int(try fanOut(records, bucket + 1))
-    guard low <= high, high <= records.keys.count else { throw damaged("bucket \(bucket) has impossible bounds") }
-    guard low < high else { return nil }
-    let layout = RecordLayout(records.algorithm)
-    let fraction = (RecordLayout.prefix(key) << UInt64(bits)) >> 32
-    var probe = low + Int((UInt64(high - low) * fraction) >> 32)
-    var step = 1
-    while low < high {
-      let order = layout.compare(key, try record(probe, in: records))
-      if order == 0 { return probe }
-      if order < 0 { high = probe } else { low = probe + 1 }
-      if step < high - low {
-        probe = order < 0 ? max(low, high - step) : min(high - 1, low + step - 1)
-        step *= 2
-      } else {
-        probe = (low + high) / 2
-      }
-    }
-    return nil
+    for digest in digests { index(digest.algorithm)?.prefetchFilter(DigestKey(digest)) }
   }
 
   @inline(__always)
-  private func fanOut(_ records: Records, _ bucket: Int) throws(MatchingError) -> UInt32 {
-    let offset = records.fanOut.offset + bucket * 4
-    try tree.verify(offset: offset, size: 4)
-    return file.bytes.load(UInt32.self, at: offset)
+  private func find(_ digest: Digest) throws(MatchingError) -> Int? {
+    guard let index = index(digest.algorithm) else { return nil }
+    let key = DigestKey(digest)
+    // Needed on a hit, and there by the time the filter has answered.
+    index.prefetchBounds(key)
+    guard try index.admits(key, tree) else { return nil }
+    return try index.find(key, in: try index.bucket(key, tree), tree)
   }
 
   @inline(__always)

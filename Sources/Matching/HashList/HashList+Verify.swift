@@ -24,7 +24,7 @@ extension HashList {
       if let last, !layout.precedes(last, record) { throw damaged("record \(index) is out of order") }
       last = record
       bucketEnds[HashListLayout.bucket(of: record, bits: bits)] = index + 1
-      guard try isAdmitted(record, records) else { throw damaged("the filter turns record \(index) away") }
+      guard try isAdmitted(record, in: records) else { throw damaged("the filter turns record \(index) away") }
       _ = try entry(at: try entryIndex(of: index, in: records))
     }
     var start = 0
@@ -37,6 +37,15 @@ extension HashList {
     guard Int(file.bytes.load(UInt32.self, at: records.fanOut.offset + bucketEnds.count * 4)) == records.keys.count else {
       throw damaged("the last bucket does not end with the records")
     }
+  }
+
+  /// Whether the filter lets a record through.
+  private func isAdmitted(_ record: UnsafeRawPointer, in records: Records) throws(MatchingError) -> Bool {
+    let bytes = UnsafeRawBufferPointer(start: record, count: records.keys.recordSize)
+    guard let algorithm = DigestAlgorithm(rawValue: UInt8(records.algorithm.rawValue)),
+      let digest = Digest(algorithm, bytes: bytes), let index = index(algorithm)
+    else { return true }
+    return try index.admits(DigestKey(digest), tree)
   }
 
   private func verifyFurtherEntries(_ records: Records) throws(MatchingError) {

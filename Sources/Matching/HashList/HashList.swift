@@ -24,6 +24,7 @@ public final class HashList: Sendable {
   let records: [Records]
   /// The same by the algorithm's number.
   private let recordsByAlgorithm: [Records?]
+  private let md5, sha1, sha256: DigestIndex?
 
   /// The sections of one algorithm. A class, because every lookup hands it on.
   final class Records: Sendable {
@@ -33,21 +34,21 @@ public final class HashList: Sendable {
     let entryIndexes: HashListSection
     let furtherEntries: HashListSection
     /// For digests.
-    let filter: HashListSection?
+    let index: DigestIndex?
     /// For perceptual hashes.
     let qualities: HashListSection?
     let nearIndex: NearIndex?
 
     init(
       algorithm: HashListLayout.Algorithm, keys: HashListSection, fanOut: HashListSection, entryIndexes: HashListSection,
-      furtherEntries: HashListSection, filter: HashListSection?, qualities: HashListSection?, nearIndex: NearIndex?
+      furtherEntries: HashListSection, index: DigestIndex?, qualities: HashListSection?, nearIndex: NearIndex?
     ) {
       self.algorithm = algorithm
       self.keys = keys
       self.fanOut = fanOut
       self.entryIndexes = entryIndexes
       self.furtherEntries = furtherEntries
-      self.filter = filter
+      self.index = index
       self.qualities = qualities
       self.nearIndex = nearIndex
     }
@@ -73,6 +74,9 @@ public final class HashList: Sendable {
     recordsByAlgorithm = HashListLayout.Algorithm.allCases.map { [records] algorithm in
       records.first { $0.algorithm == algorithm }
     }
+    md5 = recordsByAlgorithm[1]?.index
+    sha1 = recordsByAlgorithm[2]?.index
+    sha256 = recordsByAlgorithm[3]?.index
     information = try Self.information(header, file, tree)
   }
 
@@ -86,6 +90,15 @@ public final class HashList: Sendable {
 
   /// Distinct hashes of all kinds.
   public var hashCount: Int { records.reduce(0) { $0 + $1.keys.count } }
+
+  @inline(__always)
+  func index(_ algorithm: DigestAlgorithm) -> DigestIndex? {
+    switch algorithm {
+    case .md5: md5
+    case .sha1: sha1
+    case .sha256: sha256
+    }
+  }
 
   func records(_ algorithm: HashListLayout.Algorithm) -> Records? { recordsByAlgorithm[Int(algorithm.rawValue)] }
 
@@ -106,7 +119,7 @@ public final class HashList: Sendable {
       guard keys.count > 0, keys.count <= HashListLayout.mostRecords, fanOut.fanOutBits <= HashListLayout.mostFanOutBits,
         fanOut.count == 1 << fanOut.fanOutBits + 1, indexes.count == keys.count
       else { throw damaged("the sections for one algorithm do not fit together") }
-      var (filter, qualities, nearIndex): (HashListSection?, HashListSection?, NearIndex?)
+      var (index, qualities, nearIndex): (DigestIndex?, HashListSection?, NearIndex?)
       if keys.algorithm == .pdq {
         let quality = try section(.qualities)
         guard quality.count == keys.count else { throw damaged("there are not as many qualities as perceptual hashes") }
@@ -115,13 +128,14 @@ public final class HashList: Sendable {
           recordCount: keys.count, slots: try section(.nearSlots), starts: try section(.nearStarts),
           records: try section(.nearRecords), file, tree)
       } else {
-        filter = try section(.filter)
-        guard filter!.count > 0 else { throw damaged("there is no filter for one algorithm") }
+        let filter = try section(.filter)
+        guard filter.count > 0 else { throw damaged("there is no filter for one algorithm") }
+        index = DigestIndex(file, filter: filter, fanOut: fanOut, records: keys)
       }
       all.append(
         Records(
           algorithm: keys.algorithm, keys: keys, fanOut: fanOut, entryIndexes: indexes,
-          furtherEntries: try section(.furtherEntries), filter: filter, qualities: qualities, nearIndex: nearIndex))
+          furtherEntries: try section(.furtherEntries), index: index, qualities: qualities, nearIndex: nearIndex))
     }
     return all
   }

@@ -8,7 +8,8 @@ enum HashListLayout {
   static let magic: [UInt8] = Array("MHLIST\u{1A}\n".utf8)
   static let version: UInt32 = 1
   static let byteOrderMark: UInt32 = 0x0A0B_0C0D
-  static let blockSize = 4096
+  static let blockShift = 12
+  static let blockSize = 1 << blockShift
   static let versionOffset = 8
   static let byteOrderOffset = 12
   static let fileSizeOffset = 16

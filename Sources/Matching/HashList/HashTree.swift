@@ -33,7 +33,8 @@ final class HashTree: Sendable {
   /// Number in the file of the first block of each level.
   private let levelStarts: [Int]
   /// One bit for each block of the file: found good. Owned; freed in `deinit`; only touched atomically.
-  nonisolated(unsafe) private let verified: UnsafeMutableBufferPointer<Atomic<UInt64>>
+  nonisolated(unsafe) private let verified: UnsafeMutablePointer<Atomic<UInt64>>
+  private let words: Int
 
   init(_ file: MappedFile, shape: HashTreeShape, treeBlock: Int, root: Digest) {
     self.file = file
@@ -46,12 +47,13 @@ final class HashTree: Sendable {
       next += blocks
     }
     levelStarts = starts
-    verified = .allocate(capacity: next / 64 + 1)
-    for index in verified.indices { verified.initializeElement(at: index, to: Atomic(0)) }
+    words = next / 64 + 1
+    verified = .allocate(capacity: words)
+    for index in 0..<words { (verified + index).initialize(to: Atomic(0)) }
   }
 
   deinit {
-    verified.deinitialize()
+    verified.deinitialize(count: words)
     verified.deallocate()
   }
 
@@ -61,15 +63,26 @@ final class HashTree: Sendable {
   @inline(__always)
   func verify(offset: Int, size: Int) throws(MatchingError) {
     if size == 0 { return }
-    for block in offset / HashListLayout.blockSize...(offset + size - 1) / HashListLayout.blockSize
-    where !isVerified(block) {
-      try verifyBlock(block, level: -1)
-    }
+    let last = (offset &+ size &- 1) &>> HashListLayout.blockShift
+    var block = offset &>> HashListLayout.blockShift
+    repeat {
+      if !isVerified(block) { try verifyBlock(block, level: -1) }
+      block &+= 1
+    } while block <= last
   }
+
+  /// The same for bytes that do not cross from one block to the next.
+  @inline(__always)
+  func verify(offset: Int) throws(MatchingError) {
+    let block = offset &>> HashListLayout.blockShift
+    if !isVerified(block) { try verifyBlock(block, level: -1) }
+  }
+
+  func damaged(_ what: String) -> MatchingError { .damaged(file.path, what) }
 
   @inline(__always)
   private func isVerified(_ block: Int) -> Bool {
-    verified[block >> 6].load(ordering: .relaxed) & 1 << UInt64(block & 63) != 0
+    verified[block &>> 6].load(ordering: .relaxed) &>> UInt64(truncatingIfNeeded: block) & 1 != 0
   }
 
   /// - Parameter level: -1 for data.

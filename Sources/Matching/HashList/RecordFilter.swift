@@ -20,11 +20,4 @@ enum RecordFilter {
     let bytes = (key + 8).loadUnaligned(as: SIMD8<UInt8>.self)
     return SIMD8<UInt32>(repeating: 1) &<< SIMD8<UInt32>(truncatingIfNeeded: bytes)
   }
-
-  /// Whether a block lets a key through.
-  @inline(__always)
-  static func admits(_ block: UnsafeRawPointer, _ mask: SIMD8<UInt32>) -> Bool {
-    let lanes = block.loadUnaligned(as: SIMD8<UInt32>.self)
-    return lanes & mask == mask
-  }
 }

@@ -1,0 +1,152 @@
+import CKernels
+import Hashing
+
+/// A digest as it is compared with records: its bytes as big-endian words, the first ones first, zero behind its end.
+struct DigestKey {
+  let first, second, third, fourth: UInt64
+
+  @inline(__always)
+  init(_ digest: Digest) { (first, second, third, fourth) = (digest.first, digest.second, digest.third, digest.fourth) }
+}
+
+/// The sections that lookups of one algorithm's digests go through: filter, fan-out, records.
+///
+/// Plain numbers, so that a lookup neither counts references nor waits for more than the three places that it reads.
+struct DigestIndex: @unchecked Sendable {
+  /// The mapped file. The list that this is part of keeps it mapped.
+  private let file: UnsafeRawPointer
+  private let filter: Int
+  private let filterBlocks: Int
+  private let fanOut: Int
+  private let fanOutBits: UInt64
+  private let records: Int
+  private let recordCount: Int
+  private let recordSize: Int
+
+  init(_ file: MappedFile, filter: HashListSection, fanOut: HashListSection, records: HashListSection) {
+    self.file = file.bytes.baseAddress!
+    self.filter = filter.offset
+    filterBlocks = filter.count
+    self.fanOut = fanOut.offset
+    fanOutBits = UInt64(fanOut.fanOutBits)
+    self.records = records.offset
+    recordCount = records.count
+    recordSize = records.recordSize
+  }
+
+  /// Has the filter's block for a key fetched.
+  @inline(__always)
+  func prefetchFilter(_ key: DigestKey) { ck_prefetch(file + filterBlock(key)) }
+
+  /// Has the bounds of a key's bucket fetched.
+  @inline(__always)
+  func prefetchBounds(_ key: DigestKey) { ck_prefetch(file + bounds(key)) }
+
+  /// Whether the filter lets a key through: `false` says that it is not listed.
+  @inline(__always)
+  func admits(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Bool {
+    let offset = filterBlock(key)
+    try tree.verify(offset: offset)
+    // One bit in each lane of the block, from the second eight bytes of the key; `RecordFilter.mask` in numbers.
+    let block = file + offset
+    var all: UInt32 = 1
+    for lane in 0..<8 {
+      let bit = UInt32(truncatingIfNeeded: key.second &>> UInt64(56 - 8 * lane))
+      all &= block.load(fromByteOffset: 4 * lane, as: UInt32.self) &>> bit
+    }
+    return all != 0
+  }
+
+  /// Where the records of a key's bucket begin and end.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt` where that is outside of the records.
+  @inline(__always)
+  func bucket(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Range<Int> {
+    let offset = bounds(key)
+    try tree.verify(offset: offset)
+    try tree.verify(offset: offset + 4)
+    let low = Int((file + offset).load(as: UInt32.self))
+    let high = Int((file + offset).load(fromByteOffset: 4, as: UInt32.self))
+    guard low <= high, high <= recordCount else { throw tree.damaged("a bucket has impossible bounds") }
+    return Range(uncheckedBounds: (low, high))
+  }
+
+  /// Has the record fetched that a key is most likely to be.
+  @inline(__always)
+  func prefetchRecord(_ key: DigestKey, in bucket: Range<Int>) {
+    ck_prefetch(file + records + likely(key, in: bucket) * recordSize)
+  }
+
+  /// The index of a key's record within its bucket, or `nil`.
+  ///
+  /// The bits behind those of the bucket say where in it a digest stands, give or take some places; from there steps that
+  /// double enclose it. Digests are spread evenly; where those of a hostile list are not, the steps double all the same.
+  @inline(__always)
+  func find(_ key: DigestKey, in bucket: Range<Int>, _ tree: HashTree) throws(MatchingError) -> Int? {
+    var (low, high) = (bucket.lowerBound, bucket.upperBound)
+    var probe = likely(key, in: bucket)
+    var step = 1
+    // Half of the guesses are off by a cache line, one way or the other.
+    ck_prefetch(file + records + probe * recordSize - 64)
+    ck_prefetch(file + records + probe * recordSize + 64)
+    while low < high {
+      let offset = records + probe * recordSize
+      try tree.verify(offset: offset, size: recordSize)
+      let order = compare(key, file + offset)
+      if order == 0 { return probe }
+      if order < 0 { high = probe } else { low = probe + 1 }
+      if step < high - low {
+        probe = order < 0 ? max(low, high - step) : min(high - 1, low + step - 1)
+        step *= 2
+      } else {
+        probe = (low + high) / 2
+      }
+    }
+    return nil
+  }
+
+  /// The offset of the filter's block for a key, whose first 32 bits are a fraction of all blocks.
+  @inline(__always)
+  private func filterBlock(_ key: DigestKey) -> Int {
+    filter &+ Int(truncatingIfNeeded: ((key.first &>> 32) &* UInt64(truncatingIfNeeded: filterBlocks)) &>> 32)
+      &* HashListLayout.filterBlockSize
+  }
+
+  /// The offset of the bounds of the bucket that a key's first bits name.
+  @inline(__always)
+  private func bounds(_ key: DigestKey) -> Int {
+    // Shifted twice: a list of one bucket has no bits at all, and 64 is not a distance to shift by.
+    let bucket = (key.first &>> 1) &>> (63 &- fanOutBits)
+    return fanOut &+ Int(truncatingIfNeeded: bucket) &* 4
+  }
+
+  @inline(__always)
+  private func likely(_ key: DigestKey, in bucket: Range<Int>) -> Int {
+    let fraction = (key.first &<< fanOutBits) &>> 32
+    let width = UInt64(truncatingIfNeeded: bucket.upperBound &- bucket.lowerBound)
+    return bucket.lowerBound &+ Int(truncatingIfNeeded: (width &* fraction) &>> 32)
+  }
+
+  /// Less than, equal to or more than zero, as the key stands before, at or behind the record.
+  @inline(__always)
+  private func compare(_ key: DigestKey, _ record: UnsafeRawPointer) -> Int {
+    let first = RecordLayout.prefix(record)
+    if key.first != first { return key.first < first ? -1 : 1 }
+    return compareRest(key, record)
+  }
+
+  private func compareRest(_ key: DigestKey, _ record: UnsafeRawPointer) -> Int {
+    let second = RecordLayout.prefix(record + 8)
+    if key.second != second { return key.second < second ? -1 : 1 }
+    switch recordSize {
+    case 16: return 0
+    case 20:
+      let third = UInt64(UInt32(bigEndian: (record + 16).loadUnaligned(as: UInt32.self))) << 32
+      return key.third == third ? 0 : key.third < third ? -1 : 1
+    default:
+      let (third, fourth) = (RecordLayout.prefix(record + 16), RecordLayout.prefix(record + 24))
+      if key.third != third { return key.third < third ? -1 : 1 }
+      return key.fourth == fourth ? 0 : key.fourth < fourth ? -1 : 1
+    }
+  }
+}
