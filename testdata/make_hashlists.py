@@ -17,6 +17,7 @@ NONE, MD5, SHA1, SHA256, PDQ = range(5)
 RECORD_SIZE = {MD5: 16, SHA1: 20, SHA256: 32, PDQ: 32}
 (RECORDS, FAN_OUT, ENTRY_INDEXES, FURTHER_ENTRIES, FILTER, QUALITIES, NEAR_SLOTS, NEAR_STARTS, NEAR_RECORDS, ENTRIES,
  ATTRIBUTIONS, STRINGS, INFORMATION) = range(1, 14)
+ENTRY_DETAILS = 16
 NO_STRING = 2**64 - 1
 UNKNOWN_TIME = -(2**63)
 CREATED = 1767225600  # 2026-01-01T00:00:00Z
@@ -62,7 +63,7 @@ def hash_list(name_of, source, entries, version="1"):
         heap.extend(text.encode())
         return at, len(text.encode())
 
-    rows, attributions, counts, found = [], {}, [], {}
+    rows, details, attributions, counts, found = [], [], {}, [], {}
     for index, entry in enumerate(entries):
         said = (entry.contributor, entry.category)
         number = attributions.setdefault(said, len(attributions))
@@ -71,7 +72,8 @@ def hash_list(name_of, source, entries, version="1"):
         at, length = string(entry.id)
         name = NO_STRING if entry.id is None else at | length << 40
         listed = UNKNOWN_TIME if entry.listed is None else entry.listed
-        rows.append(struct.pack("<IIQq", entry.number, number, name, listed))
+        rows.append(struct.pack("<II", entry.number, number))
+        details.append(struct.pack("<Qq", name, listed))
         for algorithm, key, *quality in entry.hashes:
             # The first entry that has a hash is the one that the hash names; others by attribution, each once.
             entries_of = found.setdefault(algorithm, {}).setdefault(key, [])
@@ -123,7 +125,9 @@ def hash_list(name_of, source, entries, version="1"):
     if listed:
         fields += [("listed-from", min(listed)), ("listed-to", max(listed))]
     text = "".join(f"{field}\t{value}\n" for field, value in fields)
-    sections.append((ENTRIES, NONE, 24, 0, b"".join(rows)))
+    sections.append((ENTRIES, NONE, 8, 0, b"".join(rows)))
+    if any(entry.id is not None or entry.listed is not None for entry in entries):
+        sections.append((ENTRY_DETAILS, NONE, 16, 0, b"".join(details)))
     sections.append((ATTRIBUTIONS, NONE, 56, 0, b"".join(said_rows)))
     sections.append((STRINGS, NONE, 1, 0, bytes(heap)))
     sections.append((INFORMATION, NONE, 1, 0, text.encode()))

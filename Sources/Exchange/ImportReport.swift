@@ -37,12 +37,42 @@ struct RecordSink {
   let fileName: String
   var report: ImportReport
   let take: (ListEntry) throws -> Void
-  let takeBare: (Digest, Int) throws -> Bool
+  /// Gets digests that are all their records say; answers `false` where they are entries as any others.
+  let takeDigests: ([NumberedDigest]) throws -> Bool
   let withdraw: (ListEntry) throws -> Void
+  /// Digests that wait for some company.
+  private var digests: [NumberedDigest] = []
+
+  private static let mostWaiting = 4096
+
+  init(
+    options: ImportOptions, fileName: String, report: ImportReport, take: @escaping (ListEntry) throws -> Void,
+    takeDigests: @escaping ([NumberedDigest]) throws -> Bool, withdraw: @escaping (ListEntry) throws -> Void
+  ) {
+    self.options = options
+    self.fileName = fileName
+    self.report = report
+    self.take = take
+    self.takeDigests = takeDigests
+    self.withdraw = withdraw
+  }
 
   mutating func add(_ entry: ListEntry) throws {
+    try flush()
     report.entries += 1
     try take(entry)
+  }
+
+  /// Hands on what waits, so that entries arrive in the order of the file.
+  mutating func flush() throws {
+    if digests.isEmpty { return }
+    report.entries += digests.count
+    if try !takeDigests(digests) {
+      for numbered in digests {
+        try take(ListEntry(recordNumber: numbered.recordNumber, digests: [numbered.digest], contributor: options.contributor))
+      }
+    }
+    digests.removeAll(keepingCapacity: true)
   }
 
   /// Takes an entry of one hash, or refuses it.
@@ -51,8 +81,9 @@ struct RecordSink {
     // Made in one go each: this is where most lines pass, and an entry that changes is copied.
     switch hash {
     case .digest(let digest):
-      if id == nil, try takeBare(digest, number) {
-        report.entries += 1
+      if id == nil {
+        digests.append(NumberedDigest(digest, recordNumber: number))
+        if digests.count == Self.mostWaiting { try flush() }
         return
       }
       try add(ListEntry(id: id, recordNumber: number, digests: [digest], contributor: options.contributor))
@@ -77,6 +108,7 @@ struct RecordSink {
 
   /// Takes note that a partner has withdrawn an entry, named by its id, its hashes or both.
   mutating func withdraw(_ hashes: [HashText], of entry: ListEntry) throws {
+    try flush()
     let entry = try with(hashes, entry)
     report.withdrawn += 1
     try withdraw(entry)

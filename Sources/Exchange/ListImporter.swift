@@ -23,13 +23,14 @@ public struct ListImporter: Sendable {
   /// - Parameters:
   ///   - path: `-` for standard input.
   ///   - withdraw: Gets each entry that the partner has withdrawn, with its id, its hashes or both.
-  ///   - takeBare: Gets each digest that is all its record says, with the number of the record: most lists are nothing
-  ///     else, and an entry for each costs more than the rest of the reading. Where it answers `false`, `take` gets it.
+  ///   - takeDigests: Gets digests that are all their records say, some thousands at once and in the order of the file:
+  ///     most lists are nothing else, and an entry for each costs more than the rest of the reading. Where it answers
+  ///     `false`, `take` gets them.
   ///   - take: Gets each entry, in the order of the file. What it throws ends the reading.
   /// - Throws: ``ExchangeError``.
   public func read(
     _ path: FilePath, withdraw: (ListEntry) throws -> Void = { _ in },
-    takeBare: (Digest, Int) throws -> Bool = { _, _ in false }, take: (ListEntry) throws -> Void
+    takeDigests: ([NumberedDigest]) throws -> Bool = { _ in false }, take: (ListEntry) throws -> Void
   ) throws -> ImportReport {
     let isInput = path == "-"
     let descriptor: FileDescriptor
@@ -40,22 +41,22 @@ public struct ListImporter: Sendable {
     }
     defer { if !isInput { close(descriptor.rawValue) } }
     return try read(
-      descriptor, fileName: isInput ? "standard input" : path.string, withdraw: withdraw, takeBare: takeBare, take: take)
+      descriptor, fileName: isInput ? "standard input" : path.string, withdraw: withdraw, takeDigests: takeDigests, take: take)
   }
 
   /// Reads an open file; see ``read(_:withdraw:take:)``.
   package func read(
     _ descriptor: FileDescriptor, fileName: String, withdraw: (ListEntry) throws -> Void,
-    takeBare: (Digest, Int) throws -> Bool = { _, _ in false }, take: (ListEntry) throws -> Void
+    takeDigests: ([NumberedDigest]) throws -> Bool = { _ in false }, take: (ListEntry) throws -> Void
   ) throws -> ImportReport {
     try withoutActuallyEscaping(take) { take in
-      try withoutActuallyEscaping(takeBare) { takeBare in
+      try withoutActuallyEscaping(takeDigests) { takeDigests in
         try withoutActuallyEscaping(withdraw) { withdraw in
           let bytes = ByteStream(descriptor, fileName: fileName, pieceSize: max(pieceSize, 16))
           return try read(bytes) { format in
             RecordSink(
-              options: options, fileName: fileName, report: ImportReport(format: format), take: take, takeBare: takeBare,
-              withdraw: withdraw)
+              options: options, fileName: fileName, report: ImportReport(format: format), take: take,
+              takeDigests: takeDigests, withdraw: withdraw)
           }
         }
       }
@@ -75,6 +76,7 @@ public struct ListImporter: Sendable {
     case .document(let read): try read(bytes, &sink)
     case .lines(let parser): try Self.readLines(bytes, separator, parser, into: &sink)
     }
+    try sink.flush()
     sink.summarize()
     return sink.report
   }

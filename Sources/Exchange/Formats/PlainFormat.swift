@@ -7,7 +7,7 @@ struct PlainFormat: LineParser {
     let text = line.trimmed
     if text.isBlankOrComment { return }
     let hash: HashText
-    if let colon = text.prefix(8).firstIndex(of: .colon) {
+    if let colon = text.colonBehindName {
       hash = HashText(named: text.from(0, to: colon).text, text.from(colon + 1))
     } else {
       hash = HashText(byLength: text)

@@ -37,8 +37,7 @@ enum HashText {
       self = .refused(Self.wrongLength(algorithm.name, text, algorithm.byteCount * 2))
       return
     }
-    let digest = Self.withDecoded(text) { Digest(algorithm, bytes: $0) }
-    self = (digest ?? nil).map(HashText.init) ?? .refused(.wrongDigit(algorithm.name))
+    self = Self.digest(algorithm, text).map(HashText.init) ?? .refused(.wrongDigit(algorithm.name))
   }
 
   /// Takes a digest, unless it is that of the empty file.
@@ -101,6 +100,29 @@ enum HashText {
     .wrongLength(of: name, found: text.count, isHex: text.allSatisfy { nibble($0) != nil }, expected: expected)
   }
 
+  /// Reads as many hex digits as a digest has; `nil` when one is none.
+  private static func digest(_ algorithm: DigestAlgorithm, _ text: UnsafeRawBufferPointer) -> Digest? {
+    guard let first = word(text, 0), let second = word(text, 16) else { return nil }
+    switch algorithm {
+    case .md5: return Digest(.md5, words: first, second)
+    case .sha1:
+      guard let rest = decodeEight(text.loadUnaligned(fromByteOffset: 32, as: UInt64.self)) else { return nil }
+      return Digest(.sha1, words: first, second, UInt64(rest.byteSwapped) << 32)
+    case .sha256:
+      guard let third = word(text, 32), let fourth = word(text, 48) else { return nil }
+      return Digest(.sha256, words: first, second, third, fourth)
+    }
+  }
+
+  /// Sixteen hex digits as a number.
+  @inline(__always)
+  private static func word(_ text: UnsafeRawBufferPointer, _ offset: Int) -> UInt64? {
+    guard let high = decodeEight(text.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
+      let low = decodeEight(text.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+    else { return nil }
+    return UInt64(high.byteSwapped) << 32 | UInt64(low.byteSwapped)
+  }
+
   /// Lends the bytes of at most 64 hex digits, a multiple of eight; `nil` when one is none.
   private static func withDecoded<Result>(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result)
     -> Result?
@@ -114,6 +136,7 @@ enum HashText {
   }
 
   /// Four bytes of eight hex digits, all at once: both as they lie in memory, little endian.
+  @inline(__always)
   private static func decodeEight(_ characters: UInt64) -> UInt32? {
     func each(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
     // The top bit of each byte tells; no sum carries, as a character with its own top bit set is refused.
@@ -153,6 +176,12 @@ extension UnsafeRawBufferPointer {
   func position(of byte: UInt8, from start: Int = 0) -> Int? {
     guard start < count, let found = memchr(baseAddress! + start, Int32(byte), count - start) else { return nil }
     return UnsafeRawPointer(found) - baseAddress!
+  }
+
+  /// Whether there is a colon among the first bytes, where one ends the name of an algorithm.
+  var colonBehindName: Int? {
+    for index in 0..<Swift.min(count, 8) where self[index] == .colon { return index }
+    return nil
   }
 
   /// Whether this is a line to pass over: blank, or a comment.

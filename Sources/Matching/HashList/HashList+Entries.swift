@@ -17,9 +17,8 @@ extension HashList {
   func entry(at index: Int) throws(MatchingError) -> ListEntry {
     let row = try entryRow(index)
     let said = try attribution(Int(row.load(UInt32.self, at: 4)))
-    let name = row.load(UInt64.self, at: 8)
+    let (name, listed) = try entryDetails(index)
     let offset = name & (1 << UInt64(HashListLayout.nameOffsetBits) - 1)
-    let listed = row.load(Int64.self, at: 16)
     return ListEntry(
       id: name == HashListLayout.noString
         ? nil : try string(offset, name >> UInt64(HashListLayout.nameOffsetBits)),
@@ -49,6 +48,13 @@ extension HashList {
     return try bytes(rows.offset + index * rows.recordSize, rows.recordSize)
   }
 
+  private func entryDetails(_ index: Int) throws(MatchingError) -> (name: UInt64, listed: Int64) {
+    guard has(.entryDetails) else { return (HashListLayout.noString, HashListLayout.unknownTime) }
+    let rows = try section(.entryDetails)
+    let row = try bytes(rows.offset + index * rows.recordSize, rows.recordSize)
+    return (row.load(UInt64.self, at: 0), row.load(Int64.self, at: 8))
+  }
+
   private func attribution(_ number: Int) throws(MatchingError) -> ListAttribution {
     let rows = try section(.attributions)
     guard number < rows.count else { throw damaged("an entry has no contributor row") }
@@ -71,6 +77,8 @@ extension HashList {
       try body(try bytes(section.offset + start, min(size, section.size - start)))
     }
   }
+
+  func has(_ kind: HashListLayout.Kind) -> Bool { sections.contains { $0.kind == kind } }
 
   private func section(_ kind: HashListLayout.Kind) throws(MatchingError) -> HashListSection {
     guard let section = sections.first(where: { $0.kind == kind }) else {

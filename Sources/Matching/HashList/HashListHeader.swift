@@ -85,6 +85,9 @@ struct HashListHeader {
     guard sections.first(where: { $0.kind == .entries })?.count == entryCount else {
       throw damaged("there are not as many entries as the header says")
     }
+    guard sections.allSatisfy({ $0.kind != .entryDetails || $0.count == entryCount }) else {
+      throw damaged("there are not as many rows of details as entries")
+    }
     let seconds = bytes.load(Int64.self, at: Layout.createdOffset)
     guard Layout.createdRange.contains(seconds) else { throw damaged("it was made in an impossible year") }
     created = Date(timeIntervalSince1970: Double(seconds))

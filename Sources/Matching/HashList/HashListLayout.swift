@@ -44,6 +44,7 @@ enum HashListLayout {
     case attributions = 11
     case strings = 12
     case information = 13
+    case entryDetails = 16
 
     /// Whether there is one section of this kind for each algorithm, or a single one.
     var isPerAlgorithm: Bool { rawValue <= Self.nearRecords.rawValue }
@@ -56,6 +57,7 @@ enum HashListLayout {
       case .furtherEntries, .nearSlots: 8
       case .filter: filterBlockSize
       case .entries: entrySize
+      case .entryDetails: entryDetailsSize
       case .attributions: attributionSize
       case .qualities, .strings, .information: 1
       }
@@ -89,7 +91,9 @@ enum HashListLayout {
   }
 
   // "Entries": one row.
-  static let entrySize = 24
+  static let entrySize = 8
+  /// "Entry details": one row.
+  static let entryDetailsSize = 16
   /// A name's place: its offset in the low bits, its length above them.
   static let nameOffsetBits = 40
   static let longestName = 1 << 24 - 1

@@ -30,6 +30,22 @@ struct RecordLayout {
     UInt8(truncatingIfNeeded: record.loadUnaligned(fromByteOffset: keySize + 8, as: UInt32.self))
   }
 
+  /// Writes the record of a digest.
+  @inline(__always)
+  func write(_ key: DigestKey, entry: UInt32, attribution: UInt32, to record: UnsafeMutableRawPointer) {
+    record.storeBytes(of: key.first.bigEndian, as: UInt64.self)
+    record.storeBytes(of: key.second.bigEndian, toByteOffset: 8, as: UInt64.self)
+    switch keySize {
+    case 16: break
+    case 20: record.storeBytes(of: UInt32(truncatingIfNeeded: key.third >> 32).bigEndian, toByteOffset: 16, as: UInt32.self)
+    default:
+      record.storeBytes(of: key.third.bigEndian, toByteOffset: 16, as: UInt64.self)
+      record.storeBytes(of: key.fourth.bigEndian, toByteOffset: 24, as: UInt64.self)
+    }
+    record.storeBytes(of: entry, toByteOffset: keySize, as: UInt32.self)
+    record.storeBytes(of: attribution, toByteOffset: keySize + 4, as: UInt32.self)
+  }
+
   func write(
     _ key: UnsafeRawBufferPointer, entry: UInt32, attribution: UInt32, quality: UInt8?, to record: UnsafeMutableRawPointer
   ) {

@@ -1,11 +1,14 @@
 import Foundation
 import SystemPackage
 
-/// The rows that say where hashes come from, on their way into a list; `HashListFormat.md`, "Entries" and "Attributions".
+/// The rows that say where hashes come from, on their way into a list; `HashListFormat.md`, "Entries", "Entry details" and
+/// "Attributions".
 struct EntryTable: ~Copyable {
   private typealias Layout = HashListLayout
 
   private var rows: SpillFile
+  /// Names and dates: nothing until the first entry that has either, and then a row for each.
+  private var details: SpillFile
   private var names: SpillFile
   private(set) var count = 0
   private var numbers: [Attribution: UInt32] = [:]
@@ -34,6 +37,7 @@ struct EntryTable: ~Copyable {
 
   init(spillingTo folder: FilePath) {
     rows = SpillFile(in: folder)
+    details = SpillFile(in: folder)
     names = SpillFile(in: folder)
   }
 
@@ -43,12 +47,14 @@ struct EntryTable: ~Copyable {
       ? (nil, nil) : (Date(timeIntervalSince1970: Double(earliest)), Date(timeIntervalSince1970: Double(latest)))
   }
 
-  /// Adds a row that has neither name nor category.
+  /// The number of a contributor's attribution without a category.
+  mutating func number(of contributor: String?) -> UInt32 { number(of: Attribution(contributor: contributor, category: nil)) }
+
+  /// Adds a row that has neither name nor date.
   ///
-  /// - Returns: The numbers of the row and of its attribution.
-  mutating func add(recordNumber: Int, contributor: String?) throws(MatchingError) -> (row: UInt32, attribution: UInt32) {
-    let attribution = number(of: Attribution(contributor: contributor, category: nil))
-    return try append(recordNumber, attribution, Layout.noString, Layout.unknownTime)
+  /// - Returns: Its number.
+  mutating func add(recordNumber: Int, attribution: UInt32) throws(MatchingError) -> UInt32 {
+    try append(recordNumber, attribution, Layout.noString, Layout.unknownTime).row
   }
 
   private mutating func append(
@@ -58,7 +64,9 @@ struct EntryTable: ~Copyable {
       throw MatchingError(.tooLarge, "a list has at most 2^32 entries, of as many lines")
     }
     attributions[Int(attribution)].entries += 1
-    try appendRow(number, attribution, name, listed)
+    try rows.append(number)
+    try rows.append(attribution)
+    if name != Layout.noString || listed != Layout.unknownTime || details.size > 0 { try appendDetails(name, listed) }
     count += 1
     return (UInt32(count - 1), attribution)
   }
@@ -96,11 +104,13 @@ struct EntryTable: ~Copyable {
     } catch { throw error as! MatchingError }
   }
 
-  private mutating func appendRow(_ number: UInt32, _ attribution: UInt32, _ name: UInt64, _ listed: Int64) throws(MatchingError) {
-    var row = (number.littleEndian, attribution.littleEndian, name.littleEndian, listed.littleEndian)
-    do { try withUnsafeBytes(of: &row) { try rows.append($0.slice(0, Layout.entrySize)) } } catch {
-      throw error as! MatchingError
+  private mutating func appendDetails(_ name: UInt64, _ listed: Int64) throws(MatchingError) {
+    while details.size < count * Layout.entryDetailsSize {
+      try details.append(Layout.noString)
+      try details.append(Layout.unknownTime)
     }
+    try details.append(name)
+    try details.append(listed)
   }
 
   private mutating func number(of attribution: Attribution) -> UInt32 {
@@ -128,12 +138,19 @@ struct EntryTable: ~Copyable {
         let row = piece.slice(offset, Layout.entrySize)
         let attribution = Int(row.load(UInt32.self, at: 4))
         guard attribution < numbers.count else { throw list.damaged("an entry has no contributor row") }
-        let listed = row.load(Int64.self, at: 16)
-        if listed != Layout.unknownTime { (earliest, latest) = (min(earliest, listed), max(latest, listed)) }
-        try appendRow(row.load(UInt32.self, at: 0), numbers[attribution], row.load(UInt64.self, at: 8), listed)
+        try rows.append(row.load(UInt32.self, at: 0))
+        try rows.append(numbers[attribution])
       }
     }
     count = list.entryCount
+    guard list.has(.entryDetails) else { return }
+    try list.forEachPiece(of: .entryDetails) { (piece) throws(MatchingError) in
+      for offset in stride(from: 8, to: piece.count, by: Layout.entryDetailsSize) {
+        let listed = piece.load(Int64.self, at: offset)
+        if listed != Layout.unknownTime { (earliest, latest) = (min(earliest, listed), max(latest, listed)) }
+      }
+      try details.append(piece)
+    }
   }
 
   /// Takes note of an entry that its contributor has withdrawn by name.
@@ -170,6 +187,7 @@ struct EntryTable: ~Copyable {
   /// Writes the sections of entries, attributions and strings.
   mutating func write(to file: inout HashListWriter) throws {
     try file.section(.init(.entries)) { append in try rows.forEachPiece(append) }
+    if details.size > 0 { try file.section(.init(.entryDetails)) { append in try details.forEachPiece(append) } }
     var places: [(offset: UInt64, length: UInt64)] = []
     for (attribution, _) in attributions {
       for text in [attribution.contributor, attribution.category?.scheme, attribution.category?.label] {

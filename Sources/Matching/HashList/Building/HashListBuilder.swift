@@ -47,10 +47,13 @@ public struct HashListBuilder: ~Copyable {
     try added.add(entry, row: row, attribution: attribution)
   }
 
-  /// Adds a digest that is all its record says. Other than that, as ``add(_:)`` of an entry with it.
-  public mutating func add(bare digest: Digest, recordNumber: Int, contributor: String?) throws(MatchingError) {
-    let (row, attribution) = try entries.add(recordNumber: recordNumber, contributor: contributor)
-    try added.add(digest, row: row, attribution: attribution)
+  /// Adds digests that are all their records say. Other than that, as ``add(_:)`` of an entry with each.
+  public mutating func add(_ digests: [NumberedDigest], contributor: String?) throws(MatchingError) {
+    let attribution = entries.number(of: contributor)
+    for numbered in digests {
+      let row = try entries.add(recordNumber: numbered.recordNumber, attribution: attribution)
+      try added.add(numbered.digest, row: row, attribution: attribution)
+    }
   }
 
   /// Takes the hashes of an entry out of the version that the list began with; where it has none, what the entry of that

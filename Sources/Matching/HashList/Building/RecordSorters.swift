@@ -45,7 +45,7 @@ struct RecordSorters: ~Copyable {
   ) throws(MatchingError) {
     let record = try sorter.next()
     let layout = sorter.layout
-    digest.withBytes { layout.write($0, entry: row, attribution: attribution, quality: nil, to: record) }
+    layout.write(DigestKey(digest), entry: row, attribution: attribution, to: record)
   }
 
   /// Sorts the rest of one algorithm.

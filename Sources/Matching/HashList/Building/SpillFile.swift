@@ -35,10 +35,12 @@ struct SpillFile: ~Copyable {
   }
 
   /// Appends a number as the file has it.
-  mutating func append(_ number: UInt32) throws(MatchingError) {
-    if buffered + 4 > buffer.count { try flush() }
-    buffer.storeBytes(of: number.littleEndian, toByteOffset: buffered, as: UInt32.self)
-    buffered += 4
+  @inline(__always)
+  mutating func append<Number: FixedWidthInteger & BitwiseCopyable>(_ number: Number) throws(MatchingError) {
+    let size = MemoryLayout<Number>.size
+    if buffered + size > buffer.count { try flush() }
+    buffer.storeBytes(of: number.littleEndian, toByteOffset: buffered, as: Number.self)
+    buffered += size
   }
 
   /// Reads bytes that were appended.

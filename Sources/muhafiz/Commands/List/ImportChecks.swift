@@ -9,9 +9,10 @@ struct ImportProgress {
   private let begun = ContinuousClock.now
   private var last = ContinuousClock.now
 
-  mutating func count() {
-    entries += 1
-    guard isShown, entries & 0xFFFF == 0, ContinuousClock.now - last > .milliseconds(500) else { return }
+  mutating func count(_ more: Int = 1) {
+    let stretch = entries >> 16
+    entries += more
+    guard isShown, entries >> 16 != stretch, ContinuousClock.now - last > .milliseconds(500) else { return }
     last = ContinuousClock.now
     let rate = Int(Double(entries) / ((last - begun) / .seconds(1)))
     standardError("\r\u{1B}[K\(entries.grouped) entries read, \(rate.grouped)/s")

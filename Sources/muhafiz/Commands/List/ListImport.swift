@@ -105,13 +105,10 @@ struct ListImport: ParsableCommand {
         // What a partner has withdrawn is no longer in a whole list, and is taken out of the version before by a change.
         let report = try importer.read(
           FilePath(file), withdraw: { if update.mode != .replace { try builder.remove($0) } },
-          takeBare: { digest, number in
-            progress.count()
-            if update.mode == .remove {
-              try builder.remove(ListEntry(recordNumber: number, digests: [digest]))
-            } else {
-              try builder.add(bare: digest, recordNumber: number, contributor: contributor)
-            }
+          takeDigests: { digests in
+            guard update.mode != .remove else { return false }
+            progress.count(digests.count)
+            try builder.add(digests, contributor: contributor)
             return true
           },
           take: { entry in
