@@ -23,6 +23,7 @@ let package = Package(
   targets: [
     // C, where Swift cannot go or was measured slower; each header says which.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPango", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
     .target(name: "CKernels"),
     .target(
@@ -33,7 +34,7 @@ let package = Package(
 
     // The house, from the ground up: every import points to a line above it.
     .target(name: "Hashing", dependencies: ["COpenSSL", system]),
-    .target(name: "Matching", dependencies: ["Hashing", "CKernels", system]),
+    .target(name: "Matching", dependencies: ["Hashing", "CKernels", "CIDN", system]),
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
