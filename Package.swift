@@ -30,6 +30,7 @@ let package = Package(
       name: "CMedia",
       linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
     .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 
     // The house, from the ground up: every import points to a line above it.
@@ -49,7 +50,8 @@ let package = Package(
         "Hashing", "Matching", "Exchange", "Decoding", "Scanning", "Casework", argumentParser, system,
       ]),
     .executableTarget(
-      name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CSandbox", system]),
+      name: "muhafiz-decoder",
+      dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CXML", "CSandbox", system]),
 
     .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),
