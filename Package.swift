@@ -23,17 +23,19 @@ let package = Package(
   targets: [
     // C, where Swift cannot go or was measured slower; each header says which.
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPango", pkgConfig: "pangocairo", providers: [.apt(["libpango1.0-dev"])]),
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
       linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
     .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 
     // The house, from the ground up: every import points to a line above it.
     .target(name: "Hashing", dependencies: ["COpenSSL", system]),
-    .target(name: "Matching", dependencies: ["Hashing", "CKernels", system]),
+    .target(name: "Matching", dependencies: ["Hashing", "CKernels", "CIDN", system]),
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", system]),
@@ -48,7 +50,8 @@ let package = Package(
         "Hashing", "Matching", "Exchange", "Decoding", "Scanning", "Casework", argumentParser, system,
       ]),
     .executableTarget(
-      name: "muhafiz-decoder", dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CSandbox", system]),
+      name: "muhafiz-decoder",
+      dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CXML", "CSandbox", system]),
 
     .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),

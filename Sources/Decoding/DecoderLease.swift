@@ -70,6 +70,23 @@ public struct DecoderLease: ~Copyable {
     try slot.decodeFrames(type, from: source, body)
   }
 
+  /// Reads what the appended page, playlist or manifest refers to.
+  ///
+  /// - Parameters:
+  ///   - format: What ``PageFormat/tell(mediaType:head:)`` made of it.
+  ///   - charset: Of the header `Content-Type`, or that header itself; `nil` where there is none. Marks at the start of the
+  ///     page have more say, what the page says of itself has less.
+  ///   - body: Gets each reference in the order of the page, and the bytes of one that is
+  ///     ``RawReference/Role/inline``, which are valid within the call.
+  /// - Returns: Why the page was not read to its end, or not in full; else `nil`. References may have come before that, so
+  ///   a page without media is one where none came and this is `nil`.
+  /// - Throws: ``DecodingError`` when no worker could be had; what `body` throws.
+  public mutating func readReferences(
+    _ format: PageFormat, charset: String? = nil, _ body: (RawReference, UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Unhashable? {
+    try slot.readReferences(format, charset: charset, body)
+  }
+
   /// The worker's process now, `nil` where it ended and no picture has needed another one since.
   package var process: CInt? { slot.worker?.process }
 }

@@ -16,7 +16,7 @@ final class DecoderSlot: @unchecked Sendable {
   /// Stands ready, so that the next content does not wait for a process to start.
   private var spare: WorkerProcess?
   private var decodedSinceStart = 0
-  private var appendedInBytes = 0
+  private(set) var appendedInBytes = 0
 
   init(decoder: FilePath, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
     self.decoder = decoder
@@ -90,7 +90,7 @@ final class DecoderSlot: @unchecked Sendable {
   }()
 
   /// Ends the appended file with zeros, unless it is too long for the input.
-  private func padInput() throws(DecodingError) -> Unhashable? {
+  func padInput() throws(DecodingError) -> Unhashable? {
     guard appendedInBytes <= limits.inputInBytes else {
       return Unhashable(.limit, "limit: \(appendedInBytes) bytes, at most \(limits.inputInBytes)")
     }

@@ -24,6 +24,9 @@ public struct DecodingLimits: Sendable, Equatable {
   /// What one archive may cost.
   public var archive = ArchiveLimits()
 
+  /// What one page may cost.
+  public var page = PageLimits()
+
   /// Frames of one video that are hashed. Default 10 000: a frame a second of nearly three hours.
   public var frames = 10_000
 
@@ -42,6 +45,7 @@ public struct DecodingLimits: Sendable, Equatable {
     guard (1...most).contains(pixels), (1...most).contains(inputInBytes), smallestSideInPixels >= 0,
       smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1,
       archive.depth >= 1, archive.entries >= 1, archive.outputInBytes >= 1, archive.ratio >= 1, archive.time > .zero,
+      page.references >= 1, page.segments >= 1, page.sizeInBytes >= 1, page.time > .zero,
       frames >= 1, videoTime > .zero
     else { throw DecodingError(.limitsDisagree, "a decoding limit is out of range") }
     let needed = inputInBytes + outputInBytes + Self.librariesInBytes

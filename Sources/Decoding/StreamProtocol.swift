@@ -1,20 +1,23 @@
-/// What a worker says while it works on a request that has many results: an archive's members, a video's frames.
+/// What a worker says while it works on a request that has many results: an archive's members, a video's frames, a page's
+/// references.
 ///
-/// Each event is one packet. The worker waits for an answer where shared memory changes hands: after `input`, `bytes` and
-/// `frame`. The last word is a `DecodeReply`. A parent that has heard enough ends the worker. All numbers are
+/// Each event is one packet. The worker waits for an answer where shared memory changes hands: after `input`, `bytes`,
+/// `frame` and `inline`. The last word is a `DecodeReply`. A parent that has heard enough ends the worker. All numbers are
 /// little-endian. The parent believes none of it.
 ///
 /// ```
 /// event    OFFSET  SIZE  MEANING
 ///               0     4  "mfzE"
 ///               4     4  kind, see `Kind`
-///               8     8  first number: offset or time
-///              16     8  second number: count
+///               8     8  first number: offset or time; of a reference the start of its byte range, or its bandwidth
+///              16     8  second number: count; of a reference the end of its byte range, or its level
 ///              24     4  width of the plane, status of an end
 ///              28     4  height of the plane
-///              32     4  flags: 1 samples are floats
+///              32     4  flags: 1 samples are floats; of a reference its role, and 256 in a frame, 512 encrypted,
+///                        1024 cut, 2048 with a byte range
 ///              36     4  bytes of text, at most 8192
-///              40     …  text: a member's path, or a reason
+///              40     …  text: a member's path, or a reason; of a reference the element, what of it, what is said beside it and the
+///                        URL, with a byte of zero between them
 ///
 /// answer   OFFSET  SIZE  MEANING
 ///               0     4  "mfzA"
@@ -44,8 +47,12 @@ package struct StreamEvent: Equatable, Sendable {
     case closed
     /// A frame of a video lies in the output: time in milliseconds.
     case frame
+    /// A page refers to something; see ``RawReference``.
+    case reference
+    /// The same of something within the page, of which so many bytes lie at the start of the output.
+    case inline
 
-    package var isAnswered: Bool { self == .input || self == .bytes || self == .frame }
+    package var isAnswered: Bool { self == .input || self == .bytes || self == .frame || self == .inline }
   }
 
   package var kind: Kind

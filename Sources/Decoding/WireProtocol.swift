@@ -22,8 +22,8 @@
 ///               8     8  bytes in the input
 ///              16     8  pixels at most
 ///              24     4  smallest side wanted in pixels, 0: full size
-///              28     4  which picture of the file, from 0
-///              32     8  archives within archives at most, the outermost counted; pictures of a video at most
+///              28     4  which picture of the file, from 0; of a page, its encoding from 1, 0: not known
+///              32     8  archives within archives at most, the outermost counted; pictures of a video at most; references of a page
 ///              40     4  1: the input is asked for in pieces, see `StreamEvent.Kind.input`
 ///              44     4  0
 ///
@@ -137,8 +137,12 @@ package struct DecodeRequest: Equatable, Sendable {
     case mov = 64
     case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames, webpFrames
 
+    case html = 96
+    case xhtml, css, hls, dash
+
     package var isArchive: Bool { (Format.zip.rawValue..<Format.mov.rawValue).contains(rawValue) }
-    package var isVideo: Bool { rawValue >= Format.mov.rawValue }
+    package var isVideo: Bool { (Format.mov.rawValue..<Format.html.rawValue).contains(rawValue) }
+    package var isPage: Bool { rawValue >= Format.html.rawValue }
   }
 
   package var format: Format

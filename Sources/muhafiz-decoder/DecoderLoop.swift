@@ -25,6 +25,7 @@ enum DecoderLoop {
     setlocale(LC_CTYPE, "C.UTF-8")
     setenv("TZ", "UTC0", 1)
     tzset()
+    TextConverter.prepare()
     var report = sandbox_report()
     if mode == .locked { guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) } }
     let hello = WorkerHello(
@@ -55,7 +56,9 @@ enum DecoderLoop {
       let reply =
         request.format.isArchive
         ? ArchiveReader.read(request, link)
-        : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
+        : request.format.isPage
+          ? PageReader.read(request, link)
+          : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
       var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
       packet.withUnsafeMutableBytes { reply.write(to: $0) }
       packet.withUnsafeBytes(link.say)
@@ -89,6 +92,7 @@ enum DecoderLoop {
       preconditionFailure("archives are read, not decoded")
     case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames, .webpFrames:
       preconditionFailure("videos have many results")
+    case .html, .xhtml, .css, .hls, .dash: preconditionFailure("pages have many results")
     }
     return DecodeReply(&result)
   }

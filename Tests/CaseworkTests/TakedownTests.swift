@@ -25,7 +25,7 @@ struct TakedownTests {
   @Test func aWholeLifeAndAReturnThatReopensIt() throws {
     let begun = home.now
     _ = try home.store.addReport(
-      ReportedURL("https://host1.example/1.jpg"), source: "hotline", by: "clerk", at: home.now)
+      WebURL("https://host1.example/1.jpg"), source: "hotline", by: "clerk", at: home.now)
     home.wait(hours: 1)
     var takedown = try home.ordered()
     #expect(

@@ -1,10 +1,11 @@
 import Foundation
 import GRDB
+import Matching
 
 /// A URL that somebody submitted, however often.
 public struct Report: Sendable, Equatable {
   public let number: ReportNumber
-  /// The normalised form.
+  /// In canonical form; see ``WebURL``.
   public let url: String
   public let firstReceivedAt: Date
   public let lastReceivedAt: Date
@@ -23,10 +24,10 @@ extension CaseStore {
   ///
   /// - Returns: The report, and whether it is the first of its URL. It is durable when this returns.
   public func addReport(
-    _ url: ReportedURL, source: String? = nil, reference: String? = nil, by actor: String, at time: Date
+    _ url: WebURL, source: String? = nil, reference: String? = nil, by actor: String, at time: Date
   ) throws -> (number: ReportNumber, isNew: Bool) {
     try write { database, ledger in
-      let known = try Int64.fetchOne(database, sql: "SELECT id FROM report WHERE url = ?", arguments: [url.normalised])
+      let known = try Int64.fetchOne(database, sql: "SELECT id FROM report WHERE url = ?", arguments: [url.description])
       let number: ReportNumber
       if let known {
         number = ReportNumber(known)
@@ -39,12 +40,12 @@ extension CaseStore {
             INSERT INTO report (url, host, first_received_at, last_received_at, count, source, reference)
             VALUES (?, ?, ?, ?, 1, ?, ?)
             """,
-          arguments: [url.normalised, url.host, time.milliseconds, time.milliseconds, source, reference])
+          arguments: [url.description, url.host.name, time.milliseconds, time.milliseconds, source, reference])
         number = ReportNumber(database.lastInsertedRowID)
       }
       let entry = LedgerEntry(known == nil ? .reportReceived : .reportRepeated, by: actor, about: .report(number)) {
         facts in
-        facts.add("url", url.normalised)
+        facts.add("url", url.description)
         facts.add("source", source)
         facts.add("reference", reference)
       }

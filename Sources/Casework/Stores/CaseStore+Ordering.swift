@@ -56,7 +56,10 @@ extension CaseStore {
   public func order(
     _ order: TakedownOrder, profile: RuleProfile, contacts: ContactTable, at time: Date
   ) throws -> Takedown {
-    let url = try ReportedURL(order.url)
+    let url: WebURL
+    do { url = try WebURL(order.url) } catch {
+      throw CaseworkError(.unusableData, "'\(order.url.prefix(80))' is no URL that can be taken down: \(error)")
+    }
     let outcome = try write { database, ledger -> Result<Takedown, CaseworkError> in
       let before = try caseSummary(order.caseNumber, in: database)
       func refused(_ why: String) throws -> Result<Takedown, CaseworkError> {
@@ -76,7 +79,7 @@ extension CaseStore {
       guard profile.maySign(order.by) else {
         return try refused("\(order.by) may not sign under rule profile \(profile.id)")
       }
-      guard let found = try found(at: order.url, normalised: url.normalised, in: before.number, database) else {
+      guard let found = try found(at: order.url, canonical: url.description, in: before.number, database) else {
         return try refused(
           "nothing of \(before.number) was found at that URL, and no report of it is linked with the case")
       }
@@ -86,14 +89,14 @@ extension CaseStore {
       if isRunning { return try refused("a takedown of that URL is under way") }
       guard
         let recipient = order.recipient
-          ?? contacts.contact(role: profile.escalation[0], host: url.host, address: order.address)
+          ?? contacts.contact(role: profile.escalation[0], host: url.host.name, address: order.address)
       else {
-        return try refused("the contact table names no \(profile.escalation[0]) for \(url.host)")
+        return try refused("the contact table names no \(profile.escalation[0]) for \(url.host.name)")
       }
       _ = try move(
         before, CaseRequest(before.number, .act, by: order.by, reason: order.reason), in: database, ledger, at: time)
       let receivedAt = try Int64.fetchOne(
-        database, sql: "SELECT min(first_received_at) FROM report WHERE url = ?", arguments: [url.normalised])
+        database, sql: "SELECT min(first_received_at) FROM report WHERE url = ?", arguments: [url.description])
       let expiry = profile.orderDays == 0 ? nil : time.addingTimeInterval(Double(profile.orderDays) * 86_400)
       try database.execute(
         sql: """
@@ -102,7 +105,7 @@ extension CaseStore {
           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'ordered', ?, ?, ?, ?, ?)
           """,
         arguments: [
-          before.number.value, order.url, url.host, found.sha256, found.match, profile.id, profile.authority,
+          before.number.value, order.url, url.host.name, found.sha256, found.match, profile.id, profile.authority,
           profile.legalGround, profile.hours(isEmergency: order.isEmergency), order.isEmergency, order.by,
           try Self.encoded(recipient), recipient.country, receivedAt ?? found.firstSeenAt, time.milliseconds,
           found.lastSeenAt, expiry?.milliseconds,
@@ -128,7 +131,7 @@ extension CaseStore {
 
   /// What was found at a URL of a case, with the strongest match; for the URL of a linked report, what the case rests on.
   private func found(
-    at url: String, normalised: String, in number: CaseNumber, _ database: Database
+    at url: String, canonical: String, in number: CaseNumber, _ database: Database
   ) throws -> (sha256: Data?, match: String, firstSeenAt: Int64, lastSeenAt: Int64)? {
     let row = try Row.fetchOne(
       database,
@@ -141,7 +144,7 @@ extension CaseStore {
           OR EXISTS (SELECT 1 FROM report WHERE report.url = ?3 AND report.case_id = ?1))
         ORDER BY location.kind = 'url' AND location.place = CAST(?2 AS BLOB) DESC, finding.verdict, finding.last_seen_at DESC
         LIMIT 1
-        """, arguments: [number.value, url, normalised])
+        """, arguments: [number.value, url, canonical])
     guard let row else { return nil }
     let match = try Row.fetchOne(
       database, sql: "SELECT * FROM match WHERE finding_id = ? ORDER BY grade, distance, list, entry LIMIT 1",

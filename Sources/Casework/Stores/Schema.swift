@@ -10,7 +10,7 @@ import GRDB
 ///     match        a list entry that a finding met, unique by list, version, entry and algorithm
 ///     ledger_entry every entry of the ledger, in order; never changed, never removed
 ///     ledger_checkpoint  the signed heads of the ledger, by size
-///     report       a URL that was reported, by its normalised form
+///     report       a URL that was reported, by its canonical form
 ///     takedown     a notice or an order, with its clocks
 ///     dns_block    a name that an order blocks, until when, and who approved it
 ///     case_link    two cases with a location in common
@@ -137,7 +137,7 @@ enum Schema {
   private static let reports = """
     CREATE TABLE report (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
-      url TEXT NOT NULL UNIQUE,          -- normalised
+      url TEXT NOT NULL UNIQUE,          -- canonical
       host TEXT NOT NULL,
       first_received_at INTEGER NOT NULL,
       last_received_at INTEGER NOT NULL,

@@ -2,6 +2,7 @@ import ArgumentParser
 import Casework
 import Foundation
 import Glibc
+import Matching
 import Scanning
 
 struct ReportCommand: ParsableCommand {
@@ -28,15 +29,15 @@ struct ReportAdd: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Records reported URLs; one that is known already is counted, not doubled.",
     discussion: """
-      Each is durable when its line is printed. URLs that were made safe to pass on (hxxp, [.]) are read as what they stand \
-      for.
+      Each is durable when its line is printed. Any text will do: what is meant as a URL is found in it, also where it was \
+      made safe to pass on (hxxp, [.]).
 
       EXAMPLES
         muhafiz report add https://host.example/page --source hotline --reference 2026-118
-        muhafiz report add - < urls.txt
+        muhafiz report add - < mail.txt
 
       EXIT CODES
-        0 all recorded   2 at least one was no URL; the others are recorded
+        0 all recorded   2 at least one is refused, or there is no URL; the others are recorded
       """)
 
   @OptionGroup var home: HomeOptions
@@ -44,42 +45,44 @@ struct ReportAdd: ParsableCommand {
   @Option(help: "text or ndjson.") var format = OutputFormat.text
   @Option(help: "Who sent it: a hotline, a cell. Not the name of a complainant.") var source: String?
   @Option(help: "The sender's own number for it.") var reference: String?
-  @Argument(help: "URLs; - reads them from standard input, one a line.") var urls: [String]
+  @Argument(help: "URLs, or text with URLs in it; - reads text from standard input.") var texts: [String]
 
   func run() throws {
     let store = try home.openCaseStore()
     let actor = try actor.actor
-    var refused = 0
+    var (found, refused) = (false, false)
     func add(_ text: String) throws {
-      do {
-        let url = try ReportedURL(text)
-        let (number, isNew) = try store.addReport(url, source: source, reference: reference, by: actor, at: Date())
-        show(number, url, isNew)
-      } catch let error as CaseworkError where error.code == .unusableData {
-        refused += 1
-        complain("error: \(error)")
+      for mention in URLMention.all(in: text) {
+        found = true
+        switch mention.url {
+        case .success(let url):
+          let (number, isNew) = try store.addReport(url, source: source, reference: reference, by: actor, at: Date())
+          show(number, url, isNew)
+        case .failure(let refusal):
+          refused = true
+          complain("error: '\(mention.text.prefix(80))' is not recorded: \(refusal)")
+        }
       }
     }
-    for url in urls {
-      if url != "-" {
-        try add(url)
-        continue
-      }
-      while let line = readLine() {
-        if !line.allSatisfy(\.isWhitespace) { try add(line) }
+    for text in texts {
+      found = false
+      if text == "-" { while let line = readLine() { try add(line) } } else { try add(text) }
+      if !found {
+        refused = true
+        complain("error: there is no URL \(text == "-" ? "on standard input" : "in '\(text.prefix(80))'")")
       }
     }
-    if refused > 0 { throw ExitCode(ExitStatus.usage) }
+    if refused { throw ExitCode(ExitStatus.usage) }
   }
 
-  private func show(_ number: ReportNumber, _ url: ReportedURL, _ isNew: Bool) {
+  private func show(_ number: ReportNumber, _ url: WebURL, _ isNew: Bool) {
     switch format {
-    case .text: print("\(number) \(isNew ? "new" : "known") \(url.normalised.forTerminal)")
+    case .text: print("\(number) \(isNew ? "new" : "known") \(url.description.forTerminal)")
     case .ndjson:
       var line = JSONLine(type: "report")
       line.add("report", number.description)
       line.add("status", isNew ? "new" : "known")
-      line.add("url", url.normalised)
+      line.add("url", url.description)
       line.show()
     }
     fflush(nil)
