@@ -3,7 +3,6 @@ import Dispatch
 import Glibc
 import Hashing
 import Matching
-import Synchronization
 import SystemPackage
 
 /// What a scan came to.
@@ -16,22 +15,29 @@ public struct ScanSummary: Sendable {
   public let isInterrupted: Bool
   /// Entries whose near matches were too many to be true, and from then on did not count.
   public let floods: [FloodBreaker.Trip]
+  /// What became of what earlier sessions had found; `nil` for a scan that had none.
+  public let resumption: Resumption?
 }
 
 /// Scans files and folders against a blocklist.
 ///
 /// Items are worked on several at a time and delivered one by one in the order of their paths. The blocklist is the one
-/// that the scan began with, to its end.
+/// that the scan began with, to its end. With a journal, an item is in it, and on the medium, before it is delivered.
 public struct ContentScanner: Sendable {
   private let blocklist: Blocklist
   private let options: ScanOptions
   private let decoders: DecoderPool?
   private let control: ScanControl
+  private let journal: ScanJournal?
 
-  /// - Parameter decoders: Started decoders; `nil` where neither pictures are to be decoded nor archives to be opened.
+  /// - Parameters:
+  ///   - decoders: Started decoders; `nil` where neither pictures are to be decoded nor archives to be opened.
+  ///   - journal: What earlier sessions of the scan found is delivered with the rest, and what is found now is added.
   public init(
-    blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl = ScanControl()
+    blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl = ScanControl(),
+    journal: ScanJournal? = nil
   ) {
+    self.journal = journal
     self.blocklist = blocklist
     self.options = options
     self.decoders = decoders
@@ -45,60 +51,69 @@ public struct ContentScanner: Sendable {
   ///   - deliver: Called for every item, in order of path, never twice at once. Throwing ends the scan.
   /// - Throws: What keeps the scan as a whole from being true: a damaged list, no decoder to be had, or what `deliver` threw.
   public func scan(_ roots: [FilePath], deliver: @escaping (ScannedItem) throws -> Void) throws -> ScanSummary {
-    let source = WalkSource(roots)
+    let source = WalkSource(
+      roots, order: options.order, lookahead: 2 * options.workers, history: try journal?.history())
     let report = Report(digester: try Digester([.sha256]))
-    let delivery = OrderedDelivery<[ScannedItem]>(mostWeight: Self.mostItemsWaiting, weight: \.count) { items in
-      for item in items {
+    func deliverAll(_ group: [Walked]) throws {
+      for item in group.lazy.flatMap(\.record.items) {
         let item = report.weigh(item, blocklist)
         try report.add(item)
         control.finished(item)
         try deliver(item)
       }
     }
-    DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
-      do { try work(source, delivery) } catch { delivery.fail(error) }
+    let groups = journal.map { journal in
+      GroupDelivery<Walked>(weight: \.record.items.count) { group in
+        try journal.append(group.lazy.filter(\.isNew).map(\.record))
+        try deliverAll(group)
+      }
     }
+    let delivery = OrderedDelivery<Walked>(mostWeight: Self.mostItemsWaiting, weight: \.record.items.count) { walked in
+      if let groups { try groups.put(walked) } else { try deliverAll([walked]) }
+    }
+    let links = LinkedContents()
+    DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
+      do { try work(source, links, delivery) } catch { delivery.fail(error) }
+    }
+    try groups?.finish()
     try delivery.check()
     return ScanSummary(
       counts: report.counts, reportDigest: try report.finish(), isInterrupted: !source.isExhausted,
-      floods: report.breaker.trips)
+      floods: report.breaker.trips, resumption: journal.flatMap { $0.earlierSessions > 0 ? source.resumption : nil })
   }
 
   /// Members of archives that may wait for an earlier file to be done: some tens of megabytes.
   private static let mostItemsWaiting = 100_000
 
-  private func work(_ source: WalkSource, _ delivery: OrderedDelivery<[ScannedItem]>) throws {
+  /// What came of one path of the walk.
+  private struct Walked: Sendable {
+    let record: JournalRecord
+    /// Whether the journal does not have it yet.
+    let isNew: Bool
+  }
+
+  private func work(_ source: WalkSource, _ links: LinkedContents, _ delivery: OrderedDelivery<Walked>) throws {
     var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
-    while !control.isStopped, let next = source.next() {
-      try delivery.put(try scanner.scan(next.path, next.entry), number: next.number)
-    }
-  }
-}
-
-/// A walk that several workers draw from.
-private final class WalkSource: Sendable {
-  private struct State: ~Copyable {
-    var walk: DirectoryWalk
-    var number = 0
-    var exhausted = false
-  }
-
-  private let state: Mutex<State>
-
-  init(_ roots: [FilePath]) { state = Mutex(State(walk: DirectoryWalk(roots))) }
-
-  func next() -> (number: Int, path: FilePath, entry: DirectoryWalk.Entry)? {
-    state.withLock { state in
-      guard let (path, entry) = state.walk.next() else {
-        state.exhausted = true
-        return nil
+    while !control.isStopped, let (number, work, coming) = try source.next() {
+      coming?.readAhead()
+      switch work {
+      case .done(let record):
+        control.skipped(record.stamp?.sizeInBytes ?? 0)
+        try delivery.put(Walked(record: record, isNew: false), number: number)
+      case .entry(let entry):
+        let items: [ScannedItem]
+        switch entry.kind {
+        case .skipped(let reason): items = [ScannedItem(at: .file(entry.path), state: .skipped(reason))]
+        case .error(let reason): items = [ScannedItem(at: .file(entry.path), state: .error(reason))]
+        case .file(let file):
+          items = try links.items(of: file, at: entry.path, control) { try scanner.scan(file, at: entry.path) }
+        }
+        let record = JournalRecord(
+          key: .init(root: entry.root, path: entry.path), stamp: entry.stamp, items: items)
+        try delivery.put(Walked(record: record, isNew: true), number: number)
       }
-      defer { state.number += 1 }
-      return (state.number, path, entry)
     }
   }
-
-  var isExhausted: Bool { state.withLock { $0.exhausted } }
 }
 
 /// Counts and digest of the items delivered so far. Used by one delivery at a time.

@@ -32,34 +32,36 @@ struct ItemScanner: ~Copyable {
 
   deinit { buffer.deallocate() }
 
-  /// Takes one item of a walk to its end and closes its file.
+  /// Takes a file to its end.
   ///
   /// - Returns: The item, and behind it the members where it is an archive, in the archive's order.
   /// - Throws: What ends the scan: a damaged list, no decoder to be had, OpenSSL failing. Anything about the item itself
   ///   is an answer.
-  mutating func scan(_ path: FilePath, _ entry: DirectoryWalk.Entry) throws -> [ScannedItem] {
-    switch entry {
-    case .skipped(let reason): return [ScannedItem(at: .file(path), state: .skipped(reason))]
-    case .error(let reason): return [ScannedItem(at: .file(path), state: .error(reason))]
-    case .unopened: preconditionFailure("a scan's walk opens files")
-    case .file(let descriptor, _):
-      defer { close(descriptor.rawValue) }
-      control.began(path)
-      guard let decoders else {
-        var content = try digest(descriptor) { _ in }
-        return [try item(at: .file(path), nil, &content, Look())]
+  mutating func scan(_ file: WalkedFile, at path: FilePath) throws -> [ScannedItem] {
+    control.began(path)
+    let descriptor: FileDescriptor
+    switch file.open() {
+    case .failure(let failure): return [ScannedItem(at: .file(path), state: .error(failure.reason))]
+    case .success(let opened): descriptor = opened
+    }
+    // The file is closed with the object.
+    defer { withExtendedLifetime(file) {} }
+    guard let decoders else {
+      var content = try digest(descriptor) { _ in }
+      return [try item(at: .file(path), nil, &content, Look())]
+    }
+    return try decoders.withLease { lease in
+      var content = try digest(descriptor) { try lease.append($0) }
+      let source = ByteSource(sizeInBytes: content.sizeInBytes) { [control] offset, buffer in
+        let count = try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
+        control.pace(count)
+        return count
       }
-      return try decoders.withLease { lease in
-        var content = try digest(descriptor) { try lease.append($0) }
-        let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
-          try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
-        }
-        let file = try item(at: .file(path), nil, &content, look(content, source, &lease))
-        guard options.archives, file.state == .hashed, let type = content.mediaType, type.isArchive else {
-          return [file]
-        }
-        return try decoders.withArchiveLease { try readMembers(of: file, type, source, &$0, &lease) }
+      let item = try item(at: .file(path), nil, &content, look(content, source, &lease))
+      guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else {
+        return [item]
       }
+      return try decoders.withArchiveLease { try readMembers(of: item, type, source, &$0, &lease) }
     }
   }
 

@@ -1,15 +1,18 @@
+import Foundation
 import Synchronization
 import SystemPackage
 
-/// What others may see of a scan under way, and how they stop it.
+/// What others may see of a scan under way, how they stop it, and how fast it may read.
 public final class ScanControl: Sendable {
   private let stopRequested = Atomic(false)
   private let itemsDone = Atomic(0)
   private let bytesDone = Atomic<Int64>(0)
   private let findings = Atomic(0)
   private let current = Mutex<FilePath?>(nil)
+  private let pacing: Pacing?
 
-  public init() {}
+  /// - Parameter bytesPerSecond: How fast files may be read, all workers together; `nil` for as fast as it goes.
+  public init(bytesPerSecond: Int64? = nil) { pacing = bytesPerSecond.map(Pacing.init) }
 
   /// Asks the scan to end: items begun are finished and reported, no more are begun.
   public func stop() { stopRequested.store(true, ordering: .relaxed) }
@@ -32,11 +35,44 @@ public final class ScanControl: Sendable {
 
   func began(_ path: FilePath) { current.withLock { $0 = path } }
 
-  func read(_ bytes: Int) { bytesDone.add(Int64(bytes), ordering: .relaxed) }
+  /// Bytes of a file were digested.
+  func read(_ bytes: Int) {
+    bytesDone.add(Int64(bytes), ordering: .relaxed)
+    pace(bytes)
+  }
+
+  /// Waits as long as reading so many bytes may take, unless the scan is to end.
+  func pace(_ bytes: Int) {
+    guard let pacing else { return }
+    let due = pacing.due(after: bytes)
+    while !isStopped, case let left = due - .now, left > .zero {
+      Thread.sleep(forTimeInterval: min(left / .seconds(1), 0.1))
+    }
+  }
 
   func finished(_ item: ScannedItem) {
     // Members are not among the files that the estimate counts.
     if item.member == nil { itemsDone.add(1, ordering: .relaxed) }
     if item.verdict == .block || item.verdict == .review { findings.add(1, ordering: .relaxed) }
+  }
+
+  /// Bytes that need not be read: an earlier session did, or it was done under another name.
+  func skipped(_ bytes: Int64) { bytesDone.add(bytes, ordering: .relaxed) }
+}
+
+/// When so many bytes may have been read.
+private final class Pacing: Sendable {
+  private let bytesPerSecond: Int64
+  private let due = Mutex(ContinuousClock.now)
+
+  init(bytesPerSecond: Int64) { self.bytesPerSecond = bytesPerSecond }
+
+  /// - Returns: The moment up to which the reader is to wait.
+  func due(after bytes: Int) -> ContinuousClock.Instant {
+    due.withLock { due in
+      // What was not read while nobody read is not made up for later.
+      due = max(due, .now) + .nanoseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1e9))
+      return due
+    }
   }
 }

@@ -10,12 +10,27 @@ public struct ScanOptions: Sendable {
   public var archives: Bool
   /// Items in hand at once.
   public var workers: Int
+  public var order: ScanOrder
 
-  public init(digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, archives: Bool = true, workers: Int) {
+  public init(
+    digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, archives: Bool = true, workers: Int,
+    order: ScanOrder = .path
+  ) {
+    self.order = order
     self.digests = digests
     self.perceptual = perceptual
     self.archives = archives
     self.workers = max(1, workers)
+  }
+
+  /// What changes the result of a scan, as words: `perceptual=true`.
+  public var facts: [String] {
+    let unimportant = ["workers", "order"]
+    return Mirror(reflecting: self).children.compactMap { child in
+      guard let name = child.label, !unimportant.contains(name) else { return nil }
+      let digests = (child.value as? Set<DigestAlgorithm>)?.sorted().map(\.name).joined(separator: ",")
+      return "\(name)=\(digests ?? "\(child.value)")"
+    }
   }
 
   /// Whether anything is to be decoded.

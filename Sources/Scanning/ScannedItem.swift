@@ -52,7 +52,7 @@ public enum ContentsState: Sendable, Equatable {
 /// What a scan has to say of one item.
 public struct ScannedItem: Sendable {
   /// Where it is. A path is as it was reached from the path that the user gave; names need not be UTF-8.
-  public let place: ContentLocation.Place
+  public internal(set) var place: ContentLocation.Place
   /// The path inside the archive at ``place``, if the item is a member of one.
   public var member: String?
   public let state: ItemState

@@ -51,6 +51,7 @@ enum ExitStatus {
     case let error as MatchingError: (status(error.code), error.description, error.hint)
     case let error as ExchangeError: (usage, error.description, error.hint)
     case let error as CaseworkError: (status(error.code), error.description, error.hint)
+    case let error as JournalError: (status(error.code), error.description, error.hint)
     case let error as DecodingError:
       (internalError, error.reason, "'muhafiz doctor' says what this machine offers; --no-perceptual --no-archives works without the decoder")
     case let error as HashingError: (internalError, error.description, nil)
@@ -86,6 +87,14 @@ enum ExitStatus {
     case .diskFull: resources
     case .locked: locked
     case .newerVersion, .corrupt, .inputOutput: internalError
+    }
+  }
+
+  private static func status(_ code: JournalError.Code) -> Int32 {
+    switch code {
+    case .nothingToResume, .otherScan: usage
+    case .locked: locked
+    case .damaged, .futureVersion, .unreadable: internalError
     }
   }
 

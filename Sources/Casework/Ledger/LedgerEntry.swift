@@ -34,6 +34,7 @@ struct LedgerEntry {
   /// Everything that is ever written down. A type, once released, keeps its name and the meaning of its fields.
   enum Kind: String, CaseIterable {
     case runBegun = "run.begun"
+    case runResumed = "run.resumed"
     case runFinished = "run.finished"
     case findingRecorded = "finding.recorded"
     case listChanged = "list.changed"

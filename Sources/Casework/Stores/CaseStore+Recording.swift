@@ -27,6 +27,23 @@ extension CaseStore {
     }
   }
 
+  /// Records that a run that was cut off goes on; begins it where the record does not have it.
+  public func resumeRun(_ run: RunStart, at time: Date) throws {
+    let isKnown = try write { database, ledger in
+      try database.execute(
+        sql: "UPDATE run SET finished_at = NULL, state = ?, summary = NULL WHERE id = ?",
+        arguments: [RunState.running.rawValue, run.id])
+      guard database.changesCount > 0 else { return false }
+      let entry = LedgerEntry(.runResumed, by: run.examiner) { facts in
+        facts.add("run", run.id)
+        facts.add("tool", run.tool)
+      }
+      try ledger.append(entry, at: time)
+      return true
+    }
+    if !isKnown { try beginRun(run) }
+  }
+
   /// Records how a run ended.
   public func finishRun(_ id: String, _ outcome: RunOutcome) throws {
     try write { database, ledger in

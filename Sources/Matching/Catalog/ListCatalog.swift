@@ -36,6 +36,16 @@ public struct ListCatalog: Sendable {
     public var quarantined: [String]? = nil
   }
 
+  /// What ``loadBlocklist(of:)`` makes the same blocklist of again.
+  public static func description(of blocklist: Blocklist) -> [Active] {
+    blocklist.members.map { member in
+      Active(
+        name: member.list.version.name, version: member.list.version.version, sha256: member.list.digest.hex,
+        action: member.action, distance: member.distanceInBits,
+        quarantined: member.quarantined.isEmpty ? nil : member.quarantined.sorted())
+    }
+  }
+
   private struct ActiveVersion: Decodable {
     var v: Int
   }
@@ -90,14 +100,17 @@ public struct ListCatalog: Sendable {
   ///   blocklist would miss in silence.
   public func loadBlocklist() throws(MatchingError) -> Blocklist {
     let active = try active()
-    do { return try blocklist(of: active) } catch {
+    do { return try loadBlocklist(of: active) } catch {
       // An update may have taken the version off the disk between the reading of `ACTIVE` and its opening.
       guard error.code == .listMissing, try self.active() != active else { throw error }
-      return try blocklist(of: try self.active())
+      return try loadBlocklist(of: try self.active())
     }
   }
 
-  private func blocklist(of active: [Active]) throws(MatchingError) -> Blocklist {
+  /// Opens versions that need not be in force, as for going on with a scan that began with them.
+  ///
+  /// - Throws: ``MatchingError``: `listMissing` where one is not kept any more.
+  public func loadBlocklist(of active: [Active]) throws(MatchingError) -> Blocklist {
     var members: [Blocklist.Member] = []
     for active in active {
       let list = try open(ListVersion(name: active.name, version: active.version))

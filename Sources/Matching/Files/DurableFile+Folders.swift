@@ -12,6 +12,18 @@ extension DurableFile {
     }
   }
 
+  /// Removes what writers of one file that did not live to the end have left beside it. Nobody else may be writing it.
+  package static func sweepOrphans(
+    of path: FilePath, on fileSystem: any DurableFileSystem = HostFileSystem()
+  ) throws(MatchingError) {
+    guard let own = path.lastComponent?.string else { return }
+    for name in try names(in: folder(of: path), on: fileSystem)
+    where name.hasPrefix(".\(own).") && name.hasSuffix(orphanSuffix) {
+      let orphan = path.removingLastComponent().appending(name)
+      try call("remove", orphan) { () throws(Errno) in try fileSystem.remove(orphan) }
+    }
+  }
+
   /// The names in a folder but `.` and `..`, sorted; empty when there is no such folder.
   package static func names(
     in folder: FilePath, on fileSystem: any DurableFileSystem = HostFileSystem()

@@ -1,23 +1,34 @@
 import Glibc
 import SystemPackage
 
-/// Walks files and folders in the order of their paths' bytes, and opens each regular file for reading.
+/// Walks files and folders in the order of their paths' bytes.
 ///
 /// Everything is opened relative to the folder it was listed in and no link is followed, so a tree that changes under the
 /// walk cannot lead it elsewhere. Evidence is not written to: access times stay as they are where the kernel permits.
 struct DirectoryWalk: ~Copyable {
-  enum Entry {
-    case file(FileDescriptor, sizeInBytes: Int64)
-    /// A regular file of a walk that only looks.
-    case unopened(sizeInBytes: Int64)
-    case skipped(String)
-    case error(String)
+  /// What the walk met: anything but a folder that can be read.
+  struct Entry: Sendable {
+    enum Kind: Sendable {
+      case file(WalkedFile)
+      case skipped(String)
+      case error(String)
+    }
+
+    /// The place in order of the path that was given and led here.
+    let root: Int
+    let path: FilePath
+    let kind: Kind
+    /// `nil` where the file system did not say.
+    let stamp: FileStamp?
   }
 
-  /// A folder being walked; its descriptor is open until the walk has left it.
+  /// A folder being walked.
   private struct Folder {
-    let descriptor: Int32
-    let path: FilePath
+    /// `nil` while the walk is so far below that it was closed.
+    var open: OpenFolder?
+    let identity: WalkedFile.Identity
+    /// How much of ``path`` is the folder's.
+    let pathLength: Int
     /// What is still to come, last first.
     var names: [Name]
   }
@@ -27,124 +38,126 @@ struct DirectoryWalk: ~Copyable {
     let isFolder: Bool
   }
 
-  private struct Inode: Hashable {
-    let device: dev_t
-    let number: ino_t
-  }
-
   /// Paths that the user gave, last first.
   private var roots: [FilePath]
+  private var rootsDone = 0
   private var folders: [Folder] = []
-  /// Files with several names, by the first of them that was met.
-  private var inodesWithSeveralNames: Set<Inode> = []
+  /// The path of the innermost folder, without a final zero: one for all levels, or a deep tree would need its depth
+  /// squared.
+  private var path: [CChar] = []
 
-  private let opensFiles: Bool
+  /// Folders that are kept open at once; those above are found again by `..`.
+  private static let mostOpen = 64
 
-  /// - Parameters:
-  ///   - roots: Paths as the user gave them. A path below another is walked once, as part of the other.
-  ///   - opensFiles: `false` to learn what is there without reading it.
-  init(_ roots: [FilePath], opensFiles: Bool = true) {
-    self.opensFiles = opensFiles
+  /// - Parameter roots: Paths as the user gave them. A path below another is walked once, as part of the other.
+  init(_ roots: [FilePath]) {
     self.roots = Self.disjoint(roots).sorted { Self.bytes($1).lexicographicallyPrecedes(Self.bytes($0)) }
   }
 
-  deinit { for folder in folders { close(folder.descriptor) } }
-
   /// The next item, or `nil` at the end. Folders are no items, but one that cannot be read is an error.
-  mutating func next() -> (path: FilePath, entry: Entry)? {
+  mutating func next() -> Entry? {
     while true {
-      if folders.isEmpty {
+      guard let current = folders.indices.last else {
         guard let root = roots.popLast() else { return nil }
+        rootsDone += 1
+        path = Self.bytes(root).map(CChar.init(bitPattern:))
         // A link that the user names is meant: only here it is followed.
-        if let item = root.withPlatformString({ visit(in: AT_FDCWD, $0, path: root, follow: true) }) { return item }
+        if let entry = visit(in: nil, path + [0]) { return entry }
         continue
       }
-      let current = folders.count - 1
       guard let name = folders[current].names.popLast() else {
-        close(folders.removeLast().descriptor)
+        if let entry = leave() { return entry }
         continue
       }
-      let (descriptor, path) = (folders[current].descriptor, folders[current].path.appending(name.bytes))
-      if let item = name.bytes.withUnsafeBufferPointer({
-        visit(in: descriptor, $0.baseAddress!, path: path, follow: false)
-      }) {
-        return item
-      }
+      path.removeSubrange(folders[current].pathLength...)
+      if path.last != CChar(bitPattern: UInt8(ascii: "/")) { path.append(CChar(bitPattern: UInt8(ascii: "/"))) }
+      path += name.bytes.dropLast()
+      if let entry = visit(in: folders[current].open, name.bytes) { return entry }
     }
+  }
+
+  /// What is at ``path``, which ``next()`` has just gone to.
+  private func entry(_ kind: Entry.Kind, _ status: stat? = nil) -> Entry {
+    Entry(root: rootsDone, path: FilePath(platformString: path + [0]), kind: kind, stamp: status.map(FileStamp.init))
   }
 
   /// - Returns: `nil` where the path is a folder, which then is the next to be walked.
-  private mutating func visit(
-    in folder: Int32, _ name: UnsafePointer<CChar>, path: FilePath, follow: Bool
-  ) -> (path: FilePath, entry: Entry)? {
-    func failure() -> (path: FilePath, entry: Entry) { (path, .error(Errno(rawValue: errno).reason)) }
+  private mutating func visit(in folder: OpenFolder?, _ name: [CChar]) -> Entry? {
     var status = stat()
-    guard fstatat(folder, name, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else { return failure() }
+    guard fstatat(folder?.descriptor ?? AT_FDCWD, name, &status, folder == nil ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
+      return entry(.error(Errno(rawValue: errno).reason))
+    }
     switch status.st_mode & S_IFMT {
-    case S_IFDIR:
-      return open(in: folder, name, path: path, follow: follow).map { (path, .error($0.reason)) }
-    case S_IFREG: break
-    case S_IFLNK: return (path, .skipped("symbolic-link"))
-    case S_IFIFO: return (path, .skipped("fifo"))
-    case S_IFSOCK: return (path, .skipped("socket"))
-    case S_IFCHR, S_IFBLK: return (path, .skipped("device"))
-    default: return (path, .skipped("special-file"))
+    case S_IFDIR: return enter(name, in: folder).map { entry(.error($0.reason)) }
+    case S_IFREG: return entry(.file(WalkedFile(status, in: folder, name: name)), status)
+    case S_IFLNK: return entry(.skipped("symbolic-link"), status)
+    case S_IFIFO: return entry(.skipped("fifo"), status)
+    case S_IFSOCK: return entry(.skipped("socket"), status)
+    case S_IFCHR, S_IFBLK: return entry(.skipped("device"), status)
+    default: return entry(.skipped("special-file"), status)
     }
-    if status.st_nlink > 1,
-      !inodesWithSeveralNames.insert(Inode(device: status.st_dev, number: status.st_ino)).inserted
-    {
-      return (path, .skipped("hard-link"))
-    }
-    if !opensFiles { return (path, .unopened(sizeInBytes: Int64(status.st_size))) }
-    // Not blocking: the file may have become a FIFO in between.
-    var flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | Self.noAccessTime
-    if !follow { flags |= O_NOFOLLOW }
-    var descriptor = openat(folder, name, flags)
-    if descriptor < 0 && errno == EPERM { descriptor = openat(folder, name, flags & ~Self.noAccessTime) }
-    guard descriptor >= 0 else { return failure() }
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      return (path, .error("became another kind of file while it was opened"))
-    }
-    posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
-    return (path, .file(FileDescriptor(rawValue: descriptor), sizeInBytes: Int64(status.st_size)))
   }
 
   /// Lists a folder and makes it the next to be walked.
-  private mutating func open(in parent: Int32, _ name: UnsafePointer<CChar>, path: FilePath, follow: Bool) -> Errno? {
-    var flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | Self.noAccessTime
-    if !follow { flags |= O_NOFOLLOW }
-    var descriptor = openat(parent, name, flags)
-    if descriptor < 0 && errno == EPERM { descriptor = openat(parent, name, flags & ~Self.noAccessTime) }
+  private mutating func enter(_ name: [CChar], in parent: OpenFolder?) -> Errno? {
+    var flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+    if parent != nil { flags |= O_NOFOLLOW }
+    let descriptor = openUntouched(in: parent?.descriptor ?? AT_FDCWD, name, flags)
     guard descriptor >= 0 else { return Errno(rawValue: errno) }
-    // The stream owns its descriptor; a second one stays for opening what is in the folder.
-    let listing = dup(descriptor)
+    let folder = OpenFolder(descriptor)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return Errno(rawValue: errno) }
+    switch Self.names(in: folder) {
+    case .failure(let error): return error
+    case .success(let names):
+      let identity = WalkedFile.Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+      folders.append(Folder(open: folder, identity: identity, pathLength: path.count, names: names))
+      if folders.count > Self.mostOpen { folders[folders.count - 1 - Self.mostOpen].open = nil }
+      return nil
+    }
+  }
+
+  /// Goes back to the folder above.
+  ///
+  /// - Returns: What is wrong where it is no longer above: then what was still to come in it is not found again.
+  private mutating func leave() -> Entry? {
+    let left = folders.removeLast()
+    guard let above = folders.indices.last, folders[above].open == nil else { return nil }
+    let descriptor = left.open.map { openUntouched(in: $0.descriptor, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) } ?? -1
+    let folder = descriptor >= 0 ? OpenFolder(descriptor) : nil
+    var status = stat()
+    if let folder, fstat(folder.descriptor, &status) == 0,
+      folders[above].identity == .init(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    {
+      folders[above].open = folder
+      return nil
+    }
+    path.removeSubrange(folders[above].pathLength...)
+    folders.removeAll()
+    return entry(.error("was moved while what is in it was scanned; not all was found"))
+  }
+
+  private static func names(in folder: OpenFolder) -> Result<[Name], Errno> {
+    // The stream owns its descriptor; the other one stays for opening what is in the folder.
+    let listing = fcntl(folder.descriptor, F_DUPFD_CLOEXEC, 0)
     guard listing >= 0, let stream = fdopendir(listing) else {
       let error = Errno(rawValue: errno)
       if listing >= 0 { close(listing) }
-      close(descriptor)
-      return error
+      return .failure(error)
     }
     defer { closedir(stream) }
     var names: [Name] = []
     errno = 0
     while let entry = readdir(stream) {
-      let bytes = Self.name(of: entry)
+      let bytes = name(of: entry)
       if bytes == [46, 0] || bytes == [46, 46, 0] { continue }
-      names.append(Name(bytes: bytes, isFolder: Self.isFolder(entry, in: descriptor, bytes)))
+      names.append(Name(bytes: bytes, isFolder: isFolder(entry, in: folder.descriptor, bytes)))
       errno = 0
     }
-    if errno != 0 {
-      let error = Errno(rawValue: errno)
-      close(descriptor)
-      return error
-    }
-    names.sort { Self.precedes($1, $0) }
-    folders.append(Folder(descriptor: descriptor, path: path, names: names))
-    return nil
+    if errno != 0 { return .failure(Errno(rawValue: errno)) }
+    names.sort { precedes($1, $0) }
+    return .success(names)
   }
-
-  private static let noAccessTime: Int32 = 0o1000000  // O_NOATIME, which Glibc's Swift module leaves out.
 
   private static func name(of entry: UnsafeMutablePointer<dirent>) -> [CChar] {
     withUnsafePointer(to: &entry.pointee.d_name) { tuple in
@@ -161,10 +174,14 @@ struct DirectoryWalk: ~Copyable {
 
   /// The order of whole paths: a folder sorts as its name with a slash, because that is how the paths below it go on.
   private static func precedes(_ one: Name, _ other: Name) -> Bool {
-    func key(_ name: Name) -> some Sequence<UInt8> {
-      name.bytes.lazy.dropLast().map(UInt8.init(bitPattern:)) + (name.isFolder ? [UInt8(ascii: "/")] : [])
-    }
-    return key(one).lexicographicallyPrecedes(key(other))
+    let lengths = (one.bytes.count - 1, other.bytes.count - 1)
+    let order = memcmp(one.bytes, other.bytes, min(lengths.0, lengths.1))
+    if order != 0 { return order < 0 }
+    // No name has a slash in it, so the byte behind what both have decides.
+    let slash = UInt8(ascii: "/")
+    if lengths.0 < lengths.1 { return !one.isFolder || slash < UInt8(bitPattern: other.bytes[lengths.0]) }
+    if lengths.1 < lengths.0 { return other.isFolder && UInt8(bitPattern: one.bytes[lengths.1]) < slash }
+    return !one.isFolder && other.isFolder
   }
 
   static func bytes(_ path: FilePath) -> [UInt8] {
@@ -174,7 +191,7 @@ struct DirectoryWalk: ~Copyable {
   }
 
   /// Leaves out what lies below, or is, another of the paths, so that nothing is scanned twice.
-  private static func disjoint(_ paths: [FilePath]) -> [FilePath] {
+  static func disjoint(_ paths: [FilePath]) -> [FilePath] {
     let resolved = paths.map { path in
       path.withPlatformString { given in
         guard let real = realpath(given, nil) else { return path }
@@ -188,22 +205,5 @@ struct DirectoryWalk: ~Copyable {
           && (resolved[index] != resolved[other] || other < index)
       }
     }.map { paths[$0] }
-  }
-}
-
-extension FilePath {
-  /// The path of an entry, whatever bytes its name has.
-  fileprivate func appending(_ name: [CChar]) -> FilePath {
-    var path = self
-    path.append(FilePath(platformString: name).components)
-    return path
-  }
-}
-
-extension Errno {
-  /// What went wrong as a report says it: lower case, no full stop.
-  var reason: String {
-    let text = description
-    return text.prefix(1).lowercased() + text.dropFirst()
   }
 }

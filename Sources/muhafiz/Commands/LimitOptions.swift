@@ -23,6 +23,16 @@ struct LimitOptions: ParsableArguments {
     return try DecoderPool(size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required)
   }
 
+  /// What changes the result of a scan, as words: `pixels=1000`.
+  func facts() throws -> [String] { Self.facts(of: try decodingLimits()) }
+
+  private static func facts(of limits: Any) -> [String] {
+    Mirror(reflecting: limits).children.flatMap { child in
+      let inner = child.value is ArchiveLimits ? facts(of: child.value).map { "archive-\($0)" } : []
+      return inner.isEmpty ? ["\(child.label ?? "")=\(child.value)"] : inner
+    }
+  }
+
   /// The defaults, with what was asked for in their place.
   private func decodingLimits() throws -> DecodingLimits {
     var limits = DecodingLimits()

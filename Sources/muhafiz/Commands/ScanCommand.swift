@@ -16,14 +16,19 @@ struct ScanCommand: ParsableCommand {
       those that match or were not hashed in full; --all prints every one. Links are not followed and files are only read. \
       Archives are opened within limits, archives in archives too, and each member is an item of its own.
 
+      What was found is kept in a journal until the scan has come to its end: stopped, killed or without power, it goes on \
+      where it was with --resume, and the report is the same in the end.
+
       EXAMPLES
         muhafiz scan /media/exhibit-7
+        muhafiz scan /media/exhibit-7 --resume
         muhafiz scan /media/exhibit-7 --record --exhibit EX-7 --format ndjson -o exhibit-7.ndjson
         muhafiz scan --no-perceptual --all --format csv folder > report.csv
 
       EXIT CODES
         0 complete, no match      1 complete, with a match
-        3 incomplete, no match    4 incomplete, with a match    130 interrupted; what was printed is true
+        3 incomplete, no match    4 incomplete, with a match    13 disk full, resumable
+        130 interrupted, resumable; what was printed is true
       """)
 
   @OptionGroup var home: HomeOptions
@@ -42,14 +47,35 @@ struct ScanCommand: ParsableCommand {
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
   @Option(help: "Items in hand at once. Default: as many as processors.") var jobs: Int?
   @Option(help: "Progress on standard error: auto (on a terminal), always or never.") var progress = ProgressMode.auto
+  @OptionGroup var pace: PaceOptions
+  @OptionGroup var journalling: JournalOptions
   @Argument(help: "Files or folders.") var paths: [String]
 
   func run() throws {
+    let journals = ScanJournals(home: home.path)
+    guard let named = try journalling.named(paths, in: journals) else { return try run(journals, resuming: nil) }
+    // The same command again, from the same folder.
+    let home = FileStatus.absolute(home.path).string
+    guard FileManager.default.changeCurrentDirectoryPath(named.folder) else {
+      throw UsageError("cannot go back to \(named.folder), where the scan was begun")
+    }
+    var command = try Self.parse(named.arguments)
+    command.home.home = home
+    try command.run(ScanJournals(home: command.home.path), resuming: named)
+  }
+
+  private func run(_ journals: ScanJournals, resuming named: ScanPlan?) throws {
     let roots = try existing(paths)
     let options = ScanOptions(
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
-      workers: try workers(jobs))
-    let blocklist = try home.catalog.loadBlocklist()
+      workers: try workers(jobs), order: pace.order)
+    var plan = try makePlan(options)
+    var journal: ScanJournal?
+    if let earlier = try named ?? (journalling.resume ? journalling.last(like: plan, in: journals) : nil) {
+      journal = try journalling.resume(earlier, as: plan.tool, in: journals)
+      plan = earlier
+    }
+    let blocklist = journal == nil ? try home.catalog.loadBlocklist() : try loadBlocklist(of: plan)
     let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
     let failures = try canaries.run()
@@ -59,17 +85,25 @@ struct ScanCommand: ParsableCommand {
       throw ExitCode(ExitStatus.internalError)
     }
     // Before the first line of the report: whoever has read it may interrupt.
-    let control = ScanControl()
+    let control = pace.makeControl()
     let signals = Interruption { control.stop() }
-    let begun = Date()
-    let run = UUID().uuidString.lowercased()
-    let recorder = record ? try beginRecord(run, at: begun, blocklist) : nil
-    let reporter = ScanReporter(format, all: all, writer: try ResultWriter(output))
-    try reporter.begin(ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed"))
+    let writer = try ResultWriter(output, isSecondTry: journal != nil)
+    if journal == nil {
+      plan.lists = ListCatalog.description(of: blocklist)
+      journal = try journalling.begin(plan, in: journals)
+    }
+    let recorder = record ? try beginRecord(plan, blocklist, isResumed: journal?.earlierSessions ?? 0 > 0) : nil
+    let reporter = ScanReporter(format, all: all, writer: writer)
+    try reporter.begin(
+      ScanHeading(
+        run: plan.run, begunAt: plan.begun, blocklist: blocklist, canaries: "passed",
+        earlierSessions: journal?.earlierSessions ?? 0))
+    let timer = pace.watch(control)
 
     let line = ProgressLine(progress, roots: roots, control: control)
     let clock = ContinuousClock.now
-    let scanner = ContentScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
+    let scanner = ContentScanner(
+      blocklist: blocklist, options: options, decoders: decoders, control: control, journal: journal)
     let summary: ScanSummary
     do {
       summary = try scanner.scan(roots) { item in
@@ -85,8 +119,10 @@ struct ScanCommand: ParsableCommand {
     let seconds = (ContinuousClock.now - clock) / .seconds(1)
     control.stop()
     line?.end()
+    timer?.cancel()
     withExtendedLifetime(signals) {}
 
+    if let resumption = summary.resumption { say(resumption) }
     try sayFloods(summary.floods)
 
     // The path must still be whole at the end: decoders may have died since, lists may have been damaged.
@@ -101,7 +137,41 @@ struct ScanCommand: ParsableCommand {
       summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed")
     try recorder?.finish(ending)
     try reporter.end(ending)
+    if summary.isInterrupted {
+      if journal != nil { complain("hint: to go on: muhafiz scan --resume \(plan.run)") }
+    } else {
+      // After failed canaries nothing that was found may be built upon.
+      try journal?.end(isComplete: summary.counts.isComplete || !lateFailures.isEmpty, at: Date())
+      try journals.removeAll(like: plan)
+    }
     throw ExitCode(exit)
+  }
+
+  private func makePlan(_ options: ScanOptions) throws -> ScanPlan {
+    let arguments = CommandLine.arguments.drop { $0 != Self.configuration.commandName }.dropFirst()
+    return ScanPlan(
+      run: UUID().uuidString.lowercased(), begun: Date(), tool: "muhafiz \(Muhafiz.toolVersion)",
+      folder: FileManager.default.currentDirectoryPath, arguments: Array(arguments), roots: paths,
+      options: try options.facts + limits.facts() + ["record=\(record)", "exhibit=\(exhibit ?? "")"], lists: [])
+  }
+
+  /// The lists that the scan began with, whatever is in force now.
+  private func loadBlocklist(of plan: ScanPlan) throws -> Blocklist {
+    let blocklist = try home.catalog.loadBlocklist(of: plan.lists)
+    let active = try home.catalog.active()
+    for list in plan.lists where !active.contains(where: { $0.name == list.name && $0.sha256 == list.sha256 }) {
+      let now = active.first { $0.name == list.name }.map { "; in force is \($0.version)" } ?? "; it is no longer in force"
+      complain("warning: list \(list.name) is asked in version \(list.version), with which the scan began\(now)")
+    }
+    return blocklist
+  }
+
+  private func say(_ resumption: Resumption) {
+    complain("\(resumption.taken.grouped) items were done before")
+    for path in resumption.changedPaths { complain("warning: \(path.forTerminal) has changed since and was scanned anew") }
+    for path in resumption.gonePaths { complain("warning: \(path.forTerminal) is gone and is reported as it was found") }
+    let unnamed = resumption.changed + resumption.gone - resumption.changedPaths.count - resumption.gonePaths.count
+    if unnamed > 0 { complain("warning: \(unnamed.grouped) more have changed or are gone") }
   }
 
   /// Says which entries met too many pictures, and where the scan is recorded keeps them from counting in the next.
@@ -119,13 +189,14 @@ struct ScanCommand: ParsableCommand {
     }
   }
 
-  private func beginRecord(_ run: String, at time: Date, _ blocklist: Blocklist) throws -> FindingRecorder {
+  private func beginRecord(_ plan: ScanPlan, _ blocklist: Blocklist, isResumed: Bool) throws -> FindingRecorder {
     let store = try home.openCaseStore()
-    try store.beginRun(
-      RunStart(
-        id: run, startedAt: time, tool: "muhafiz \(Muhafiz.toolVersion)", examiner: examiner ?? loginName, exhibit: exhibit,
-        roots: paths, lists: blocklist.versions))
-    return FindingRecorder(store, run: run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: blocklist.versions)
+    let start = RunStart(
+      id: plan.run, startedAt: plan.begun, tool: plan.tool, examiner: examiner ?? loginName, exhibit: exhibit,
+      roots: paths, lists: blocklist.versions)
+    if isResumed { try store.resumeRun(start, at: Date()) } else { try store.beginRun(start) }
+    return FindingRecorder(
+      store, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: blocklist.versions)
   }
 }
 

@@ -18,8 +18,8 @@ final class ProgressLine {
   /// - Returns: `nil` where no progress is to be shown.
   init?(_ mode: ProgressMode, roots: [FilePath], control: ScanControl) {
     guard mode == .always || mode == .auto && isatty(STDERR_FILENO) == 1 else { return nil }
-    let estimate = TreeEstimate()
-    DispatchQueue.global(qos: .utility).async { estimate.count(roots, control: control) }
+    let estimate = TreeCount()
+    DispatchQueue.global(qos: .utility).async { estimate.count(roots, measures: true) { control.isStopped } }
     let begun = ContinuousClock.now
     let isTerminal = isTerminal
     timer = DispatchSource.makeTimerSource(queue: .global(qos: .utility))

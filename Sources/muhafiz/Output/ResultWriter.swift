@@ -12,10 +12,13 @@ final class ResultWriter {
 
   private static let bufferSize = 1 << 16
 
-  /// - Parameter path: `nil` or `-` for standard output.
-  init(_ path: String?) throws {
+  /// - Parameters:
+  ///   - path: `nil` or `-` for standard output.
+  ///   - isSecondTry: The first was cut off, and has left what it had written beside the place.
+  init(_ path: String?, isSecondTry: Bool = false) throws {
     if let path, path != "-" {
       place = path
+      if isSecondTry { try DurableFile.sweepOrphans(of: FilePath(path)) }
       file = try DurableFile(replacing: FilePath(path))
       isTerminal = false
     } else {

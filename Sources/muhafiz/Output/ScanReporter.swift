@@ -15,6 +15,8 @@ struct ScanHeading {
   let begunAt: Date
   let blocklist: Blocklist
   let canaries: String
+  /// How often the scan was cut off and went on.
+  let earlierSessions: Int
 }
 
 /// How a scan ended, as its summary says it.
@@ -44,6 +46,11 @@ struct ScanEnding {
     line.add("report_sha256", summary.reportDigest.hex)
     line.add("canaries", canaries)
     if summary.isInterrupted { line.add("interrupted", "true") }
+    if let resumption = summary.resumption {
+      line.add("done_before", resumption.taken)
+      line.add("changed_since", resumption.changed)
+      line.add("gone_since", resumption.gone)
+    }
     return line
   }
 }
@@ -74,6 +81,7 @@ final class ScanReporter {
         object.add("sha256", member.list.digest.hex)
       }
       line.add("canaries", heading.canaries)
+      if heading.earlierSessions > 0 { line.add("resumed", heading.earlierSessions) }
       try writer.write(line.bytes)
       // Whoever reads along learns at once that the scan is under way.
       try writer.flush()

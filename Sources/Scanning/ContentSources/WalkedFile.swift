@@ -1,0 +1,101 @@
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// A folder that is open, as long as anybody needs it.
+final class OpenFolder: Sendable {
+  let descriptor: Int32
+
+  init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  deinit { close(descriptor) }
+}
+
+/// A regular file that a walk met, and the way to its bytes.
+///
+/// It is opened relative to the folder it was listed in and must still be the file that was listed, so a tree that
+/// changes under the walk cannot lead elsewhere.
+final class WalkedFile: Sendable {
+  /// A file, on whatever disk.
+  struct Identity: Hashable {
+    let device: UInt64
+    let inode: UInt64
+  }
+
+  let identity: Identity
+  let sizeInBytes: Int64
+  /// Names that the file has, as far as its file system counts them.
+  let nameCount: Int
+  /// `nil` for a path that was given by the user, which is opened from the working directory.
+  private let folder: OpenFolder?
+  private let name: [CChar]  // With the final zero.
+  /// What opening came to, from when it was first asked for.
+  private let opened = Mutex<Result<FileDescriptor, Failure>?>(nil)
+
+  struct Failure: Error {
+    let reason: String
+  }
+
+  init(_ status: stat, in folder: OpenFolder?, name: [CChar]) {
+    identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    sizeInBytes = Int64(status.st_size)
+    nameCount = Int(clamping: status.st_nlink)
+    self.folder = folder
+    self.name = name
+  }
+
+  deinit {
+    if case .success(let descriptor) = opened.withLock({ $0 }) { close(descriptor.rawValue) }
+  }
+
+  /// Opens the file, once; it is closed with the last reference to this object.
+  func open() -> Result<FileDescriptor, Failure> {
+    opened.withLock { opened in
+      if let opened { return opened }
+      let result = openNow()
+      opened = result
+      return result
+    }
+  }
+
+  /// Opens the file and lets the kernel begin to read it, because it is among the next.
+  func readAhead() {
+    guard case .success(let descriptor) = open() else { return }
+    posix_fadvise(descriptor.rawValue, 0, Self.readAheadSize, POSIX_FADV_WILLNEED)
+  }
+
+  /// What a disk reads in the time of a seek or two; the rest of a long file is read ahead while it is digested.
+  private static let readAheadSize = 1 << 20
+
+  private func openNow() -> Result<FileDescriptor, Failure> {
+    // Not blocking: the file may have become a FIFO in between.
+    var flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+    if folder != nil { flags |= O_NOFOLLOW }
+    let descriptor = openUntouched(in: folder?.descriptor ?? AT_FDCWD, name, flags)
+    guard descriptor >= 0 else { return .failure(Failure(reason: Errno(rawValue: errno).reason)) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      identity == Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    else {
+      close(descriptor)
+      return .failure(Failure(reason: "became another file before it was opened"))
+    }
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
+    return .success(FileDescriptor(rawValue: descriptor))
+  }
+}
+
+/// Opens for reading without changing the time of the last access, where the kernel permits that.
+func openUntouched(in folder: Int32, _ name: UnsafePointer<CChar>, _ flags: Int32) -> Int32 {
+  let noAccessTime: Int32 = 0o1000000  // O_NOATIME, which Glibc's Swift module leaves out.
+  let descriptor = openat(folder, name, flags | noAccessTime)
+  return descriptor < 0 && errno == EPERM ? openat(folder, name, flags) : descriptor
+}
+
+extension Errno {
+  /// What went wrong as a report says it: lower case, no full stop.
+  var reason: String {
+    let text = description
+    return text.prefix(1).lowercased() + text.dropFirst()
+  }
+}

@@ -1,0 +1,31 @@
+import Glibc
+import Hashing
+import Matching
+import SystemPackage
+
+/// What a scan came to at one path of the walk: an item, and behind it the members where it is an archive.
+struct JournalRecord: Sendable {
+  /// The place in order of the given path that led here, and the path: what records are sorted by.
+  let key: Key
+  /// What the file was when it was scanned; `nil` where the file system did not say.
+  let stamp: FileStamp?
+  /// As they were found, before near matches of flooding entries lose their weight: that is done as they are reported.
+  let items: [ScannedItem]
+
+  struct Key: Sendable, Hashable, Comparable {
+    let root: Int
+    let path: FilePath
+
+    static func < (one: Self, other: Self) -> Bool {
+      if one.root != other.root { return one.root < other.root }
+      return one.path.withPlatformString { first in other.path.withPlatformString { strcmp(first, $0) < 0 } }
+    }
+  }
+
+  /// Whether nothing was learned that a second look might not put right: a medium that was pulled out comes back.
+  var isWorthAnotherLook: Bool {
+    if stamp == nil { return true }
+    if case .error = items.first?.state { return true }
+    return false
+  }
+}

@@ -1,0 +1,232 @@
+import Foundation
+import Glibc
+import Hashing
+import Matching
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Scanning
+
+/// Records and the files they stand in.
+struct JournalTests {
+  private let scratch = try! TemporaryDirectory(inMemory: true)
+  private var generator = SeededGenerator(seed: 6)
+  private static let run = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+  static func plan(_ run: String = run) -> ScanPlan {
+    ScanPlan(
+      run: run, begun: Date(timeIntervalSince1970: 1_700_000_000), tool: "test", folder: "/", arguments: ["a"], roots: ["a"],
+      options: ["perceptual=true"], lists: [])
+  }
+
+  private static let near: NearMatch = {
+    var near = NearMatch(query: 3, queryQuality: 77, listedQuality: 99, entriesWithin: 4)
+    near.discount = .quarantined
+    return near
+  }()
+
+  /// An item in which no property has its default.
+  private mutating func fullItem(_ path: FilePath) -> ScannedItem {
+    var item = ScannedItem(at: .file(path), member: "inner/ö \u{1F4F7}", state: .error("broken"))
+    item.sizeInBytes = 1 << 40
+    item.mediaType = "image/jpeg"
+    item.fingerprint = Fingerprint(
+      sizeInBytes: 7, digests: [generator.digest(.md5), generator.digest(.sha1), generator.digest()],
+      perceptualHash: generator.hash(quality: 61))
+    item.perceptual = .unhashable("limit: frames")
+    item.contents = .incomplete("encrypted")
+    item.frames = [FrameHash(seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
+    item.matches = [
+      Match(
+        list: ListVersion(name: "l", version: "2"), entry: "e", algorithm: .pdq, grade: .near, distanceInBits: 30,
+        category: Category(scheme: "s", label: "A1"), contributor: "c", near: Self.near),
+      Match(list: ListVersion(name: "m", version: "1"), entry: "#7", algorithm: .sha1, grade: .legacyExact),
+    ]
+    item.verdict = .review
+    return item
+  }
+
+  private mutating func records(_ count: Int) -> [JournalRecord] {
+    (0..<count).map { number in
+      let path = FilePath(String(format: "a/%04d", number))
+      var items = [fullItem(path), ScannedItem(at: .file(path), state: .hashed)]
+      if number % 2 == 0 { items.reverse() }
+      // What is in state error is looked at again, so here the first is another.
+      items[0] = ScannedItem(at: .file(path), state: number % 3 == 0 ? .skipped("fifo") : .hashed)
+      return JournalRecord(
+        key: .init(root: 1, path: path), stamp: FileStamp(inode: .max, sizeInBytes: -1, modified: .min, changed: .max),
+        items: items)
+    }
+  }
+
+  /// Everything that an item says, as text.
+  private func text(_ record: JournalRecord) -> String {
+    "\(record.key) \(String(describing: record.stamp)) " + record.items.map { "\($0)" }.joined(separator: "\n")
+  }
+
+  @Test mutating func everyPropertyOfAnItemIsKept() throws {
+    let path = FilePath(platformString: Array("a/".utf8CString.dropLast()) + [CChar(bitPattern: 0xFF), 0])
+    let record = JournalRecord(key: .init(root: 2, path: path), stamp: nil, items: [fullItem(path)])
+    // A property that is new is to be kept too: in JournalRecord+Bytes.swift, and in `fullItem` above.
+    let names = Mirror(reflecting: record.items[0]).children.map { $0.label! }
+    #expect(
+      names == [
+        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "matches",
+        "verdict",
+      ])
+    var bytes = JournalBytes()
+    record.write(to: &bytes)
+    var reader = JournalBytesReader(bytes.bytes[...])
+    let back = try JournalRecord(from: &reader)
+    #expect(reader.isAtEnd && text(back) == text(record))
+    for state in [ItemState.hashed, .skipped("s"), .unhashable("u"), .error("e")] {
+      var bytes = JournalBytes()
+      JournalRecord(key: record.key, stamp: nil, items: [ScannedItem(at: .file(path), state: state)]).write(to: &bytes)
+      var reader = JournalBytesReader(bytes.bytes[...])
+      #expect(try JournalRecord(from: &reader).items[0].state == state)
+    }
+  }
+
+  @Test mutating func bytesThatNoWriterWroteAreRefused() throws {
+    var bytes = JournalBytes()
+    for record in records(2) { record.write(to: &bytes) }
+    for length in 0..<bytes.bytes.count {
+      var reader = JournalBytesReader(bytes.bytes[..<length])
+      while !reader.isAtEnd { do { _ = try JournalRecord(from: &reader) } catch { break } }
+    }
+    for _ in 0..<(isLongRun ? 100_000 : 1000) {
+      var broken = bytes.bytes
+      broken[Int.random(in: broken.indices, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+      var reader = JournalBytesReader(broken[...])
+      while !reader.isAtEnd { do { _ = try JournalRecord(from: &reader) } catch { break } }
+    }
+  }
+
+  private func home(_ name: String) -> FilePath { FilePath(scratch.path(name)) }
+
+  /// A journal of some sessions, each of some frames of records.
+  private func write(_ sessions: [[[JournalRecord]]], to home: FilePath) throws {
+    let journals = ScanJournals(home: home)
+    for (number, frames) in sessions.enumerated() {
+      let journal = try number == 0 ? journals.begin(Self.plan()) : journals.resume(Self.run)
+      #expect(journal.earlierSessions == number)
+      for frame in frames { try journal.append(frame) }
+    }
+  }
+
+  private func read(_ home: FilePath) throws -> [JournalRecord] {
+    var history = try ScanJournals(home: home).resume(Self.run).history()
+    var all: [JournalRecord] = []
+    while let record = try history.next(upTo: nil) { all.append(record) }
+    return all
+  }
+
+  @Test mutating func sessionsAreMergedAndTheLatestCounts() throws {
+    let all = records(9)
+    var again = all[2]
+    again = JournalRecord(key: again.key, stamp: nil, items: again.items)
+    let anew = JournalRecord(
+      key: all[5].key, stamp: FileStamp(inode: 1, sizeInBytes: 2, modified: 3, changed: 4), items: all[5].items)
+    try write([[[all[0], all[2]], [all[5], all[6]]], [], [[all[1], again, anew], [all[8]]]], to: home("home"))
+    let merged = try read(home("home"))
+    // One that is worth another look does not hide what an earlier session knew.
+    #expect(merged.map(text) == [all[0], all[1], all[2], anew, all[6], all[8]].map(text))
+    var history = try ScanJournals(home: home("home")).resume(Self.run).history()
+    #expect(try history.next(upTo: all[0].key)?.key == all[0].key)
+    #expect(try history.next(upTo: JournalRecord.Key(root: 1, path: "a/0000x")) == nil)
+    #expect(try history.next(upTo: all[7].key)?.key == all[1].key)
+  }
+
+  @Test mutating func aJournalCutOffAnywhereKeepsItsWholeFrames() throws {
+    let all = records(6)
+    try write([[Array(all[..<2]), [all[2]], Array(all[3...])]], to: home("home"))
+    let path = scratch.path("home/scans/\(Self.run)/1.journal")
+    let whole = try Data(contentsOf: URL(filePath: path))
+    var counts: Set<Int> = []
+    for length in stride(from: 0, through: whole.count, by: 23) {
+      try whole.prefix(length).write(to: URL(filePath: path))
+      let left = try read(home("home"))
+      #expect(left.map(text) == all.prefix(left.count).map(text))
+      counts.insert(left.count)
+      unlink(scratch.path("home/scans/\(Self.run)/2.journal"))
+    }
+    #expect(counts.isSuperset(of: [0, 2, 3]))
+  }
+
+  @Test mutating func aFlippedBitIsRefusedOrCostsTheLastFrame() throws {
+    let all = records(4).map { record in
+      JournalRecord(key: record.key, stamp: record.stamp, items: [ScannedItem(at: .file(record.key.path), state: .hashed)])
+    }
+    let frames = [Array(all[..<2]), [all[2]], [all[3]]]
+    try write([frames], to: home("home"))
+    let path = scratch.path("home/scans/\(Self.run)/1.journal")
+    let whole = try [UInt8](Data(contentsOf: URL(filePath: path)))
+    let sizes = frames.map { records in
+      var bytes = JournalBytes()
+      for record in records { record.write(to: &bytes) }
+      return JournalFrame.headerSize + bytes.bytes.count
+    }
+    #expect(sizes.reduce(0, +) == whole.count)
+    let last = sizes[0] + sizes[1]
+    var (refused, torn) = (0, 0)
+    for index in whole.indices {
+      var broken = whole
+      broken[index] ^= 1 << UInt8(index % 8)
+      try Data(broken).write(to: URL(filePath: path))
+      do {
+        let left = try read(home("home"))
+        #expect(index >= last && left.map(text) == all[..<3].map(text), "byte \(index)")
+        torn += 1
+      } catch {
+        #expect(error as? JournalError == JournalError(.damaged, "") && index < last, "byte \(index): \(error)")
+        refused += 1
+      }
+      unlink(scratch.path("home/scans/\(Self.run)/2.journal"))
+    }
+    print("journal: of \(whole.count) flipped bits \(refused) were refused, \(torn) cost the last frame, 0 changed an answer")
+    #expect(refused == last && torn == whole.count - last)
+  }
+
+  @Test mutating func filesOfAJournalCannotStandForEachOther() throws {
+    try write([[records(2)], [records(1)]], to: home("home"))
+    let folder = scratch.path("home/scans/\(Self.run)")
+    // The second session's file in the place of the first.
+    unlink("\(folder)/1.journal")
+    rename("\(folder)/2.journal", "\(folder)/1.journal")
+    #expect(try read(home("home")).isEmpty)
+    unlink("\(folder)/1.journal")
+    #expect(throws: JournalError(.damaged, "")) { try read(home("home")) }
+  }
+
+  @Test func plansAreFoundAndDamagedOnesRefused() throws {
+    let journals = ScanJournals(home: home("home"))
+    #expect(try journals.plans().isEmpty)
+    #expect(throws: JournalError(.nothingToResume, "")) { try journals.resume(Self.run) }
+    let other = "1f8fad5b-d9cb-469f-a165-70867728950e"
+    do {
+      let journal = try journals.begin(Self.plan())
+      #expect(try journals.plans() == [Self.plan()])
+      #expect(throws: JournalError(.locked, "")) { try journals.resume(Self.run) }
+      // One under way is not removed.
+      try journals.removeAll(like: Self.plan(other))
+      #expect(try journals.plans().count == 1)
+      withExtendedLifetime(journal) {}
+    }
+    let path = URL(filePath: scratch.path("home/scans/\(Self.run)/PLAN"))
+    let whole = try Data(contentsOf: path)
+    for index in whole.indices where !Character(UnicodeScalar(whole[index])).isWhitespace {
+      var broken = whole
+      broken[index] ^= 2
+      try broken.write(to: path)
+      do { #expect(try journals.plans() == [Self.plan()], "byte \(index)") } catch {
+        #expect([JournalError(.damaged, ""), JournalError(.futureVersion, "")].contains(error as? JournalError), "\(error)")
+      }
+    }
+    try whole.write(to: path)
+    try journals.resume(Self.run).end(isComplete: false, at: Date())
+    #expect(try journals.plans()[0].ended != nil)
+    try journals.removeAll(like: Self.plan(other))
+    #expect(try journals.plans().isEmpty && FileManager.default.contentsOfDirectory(atPath: scratch.path("home/scans")).isEmpty)
+  }
+}
