@@ -1,4 +1,5 @@
 import Glibc
+import Matching
 import SystemPackage
 
 /// Walks files and folders in the order of their paths' bytes, and opens each regular file for reading.
@@ -45,7 +46,7 @@ struct DirectoryWalk: ~Copyable {
   ///   - opensFiles: `false` to learn what is there without reading it.
   init(_ roots: [FilePath], opensFiles: Bool = true) {
     self.opensFiles = opensFiles
-    self.roots = Self.disjoint(roots).sorted { Self.bytes($1).lexicographicallyPrecedes(Self.bytes($0)) }
+    self.roots = Self.disjoint(roots).sorted { $1.bytes.lexicographicallyPrecedes($0.bytes) }
   }
 
   deinit { for folder in folders { close(folder.descriptor) } }
@@ -165,12 +166,6 @@ struct DirectoryWalk: ~Copyable {
       name.bytes.lazy.dropLast().map(UInt8.init(bitPattern:)) + (name.isFolder ? [UInt8(ascii: "/")] : [])
     }
     return key(one).lexicographicallyPrecedes(key(other))
-  }
-
-  static func bytes(_ path: FilePath) -> [UInt8] {
-    path.withPlatformString { start in
-      Array(UnsafeRawBufferPointer(start: start, count: strlen(start)))
-    }
   }
 
   /// Leaves out what lies below, or is, another of the paths, so that nothing is scanned twice.

@@ -2,7 +2,7 @@ import ArgumentParser
 import Casework
 import Foundation
 import Glibc
-import Scanning
+import Matching
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

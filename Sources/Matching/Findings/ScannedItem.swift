@@ -1,5 +1,4 @@
 import Hashing
-import Matching
 import SystemPackage
 
 /// The one state that every item found ends in. It is about the item's bytes.
@@ -75,7 +74,7 @@ public struct ScannedItem: Sendable {
   }
 
   /// Notes that members are missing. Nothing is clear of which a part was not seen.
-  mutating func missMembers(_ reason: String) {
+  package mutating func missMembers(_ reason: String) {
     contents = .incomplete(reason)
     if verdict == .clear { verdict = nil }
   }
@@ -118,7 +117,7 @@ public struct ScanCounts: Sendable, Equatable {
 
   public init() {}
 
-  mutating func add(_ item: ScannedItem) {
+  package mutating func add(_ item: ScannedItem) {
     found += 1
     switch item.state {
     case .hashed:
