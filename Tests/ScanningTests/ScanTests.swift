@@ -32,7 +32,7 @@ struct ScanTests {
   }
 
   private func relative(_ item: ScannedItem) -> [UInt8] {
-    Array(DirectoryWalk.bytes(item.place.path!).dropFirst(tree.path.utf8.count + 1))
+    Array(item.place.path!.bytes.dropFirst(tree.path.utf8.count + 1))
   }
 
   /// A tree with one of everything that a disk may hold.
@@ -73,7 +73,7 @@ struct ScanTests {
   @Test func itemsComeInTheOrderOfTheirWholePaths() throws {
     _ = try makeOddTree()
     for workers in [1, 4] {
-      let paths = try scan(workers: workers).items.map { DirectoryWalk.bytes($0.place.path!) }
+      let paths = try scan(workers: workers).items.map { $0.place.path!.bytes }
       #expect(paths == paths.sorted { $0.lexicographicallyPrecedes($1) })
     }
   }

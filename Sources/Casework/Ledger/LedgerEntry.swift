@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Hashing
+import Matching
 
 /// What an entry is about, where it has a history of its own.
 public enum LedgerSubject: Sendable, Hashable, CustomStringConvertible {
@@ -67,17 +68,17 @@ struct LedgerEntry {
   let subject: LedgerSubject?
   /// Where the subject stands after this.
   let state: String?
-  let facts: JSONText
+  let facts: JSONLine
 
   init(
     _ kind: Kind, by: String, about subject: LedgerSubject? = nil, state: String? = nil,
-    _ fill: (inout JSONText) -> Void = { _ in }
+    _ fill: (inout JSONLine) -> Void = { _ in }
   ) {
     self.kind = kind
     self.by = by
     self.subject = subject
     self.state = state
-    var facts = JSONText()
+    var facts = JSONLine()
     fill(&facts)
     self.facts = facts
   }
@@ -91,7 +92,7 @@ struct LedgerEntry {
   ///   - previous: The leaf hash of the entry before it about the same subject.
   ///   - clockBack: Milliseconds by which `time` lies before that of the entry before it in the ledger.
   func bytes(at time: Int64, previous: Digest?, clockBack: Int64?) -> [UInt8] {
-    var text = JSONText()
+    var text = JSONLine()
     text.add("v", 1)
     text.add("type", kind.rawValue)
     text.add("time", LedgerTime.text(time))
@@ -100,8 +101,8 @@ struct LedgerEntry {
     text.add("state", state)
     text.add("by", by)
     text.add("clock_back_ms", clockBack)
-    // The facts' own opening brace becomes the comma between them and the head.
-    return facts.bytes.count > 1 ? text.bytes + [UInt8(ascii: ",")] + facts.closed.dropFirst() : text.closed
+    text.add(membersOf: facts)
+    return text.object
   }
 }
 

@@ -205,7 +205,7 @@ extension CaseStore {
 
   /// A change that keeps the state, or a refusal with its reason.
   private enum Change {
-    case success((LedgerEntry.Kind, (inout JSONText) -> Void))
+    case success((LedgerEntry.Kind, (inout JSONLine) -> Void))
     case failure(String)
   }
 

@@ -242,8 +242,7 @@ extension CaseStore {
 enum LocationRow {
   static func columns(_ place: ContentLocation.Place) -> (kind: String, place: Data) {
     switch place {
-    case .file(let path):
-      ("file", path.withPlatformString { Data(UnsafeRawBufferPointer(start: $0, count: path.length)) })
+    case .file(let path): ("file", Data(path.bytes))
     case .url(let url): ("url", Data(url.utf8))
     }
   }

@@ -216,7 +216,7 @@ extension CaseStore {
   private func advance(
     _ number: TakedownNumber, _ event: TakedownEvent, by actor: String, at time: Date,
     refusal: (Takedown) -> String? = { _ in nil },
-    _ fill: (Takedown, inout [String: (any DatabaseValueConvertible)?], inout JSONText) throws -> Void
+    _ fill: (Takedown, inout [String: (any DatabaseValueConvertible)?], inout JSONLine) throws -> Void
   ) throws -> Takedown {
     let outcome = try write { database, ledger -> Result<Takedown, CaseworkError> in
       let takedown = try takedown(number, in: database)
@@ -225,7 +225,7 @@ extension CaseStore {
       }
       if let why = refusal(takedown) { return .failure(try refuse(event, takedown, by: actor, why, ledger, at: time)) }
       var columns: [String: (any DatabaseValueConvertible)?] = [:]
-      var facts = JSONText()
+      var facts = JSONLine()
       try fill(takedown, &columns, &facts)
       let after = try update(takedown, event, to: state, columns, by: actor, in: database, ledger, at: time) {
         $0 = facts
@@ -250,7 +250,7 @@ extension CaseStore {
     _ takedown: Takedown, _ event: TakedownEvent, to state: TakedownState,
     _ columns: [String: (any DatabaseValueConvertible)?], by actor: String, in database: Database,
     _ ledger: LedgerAppender,
-    at time: Date, _ fill: (inout JSONText) -> Void
+    at time: Date, _ fill: (inout JSONLine) -> Void
   ) throws -> Takedown {
     let names = columns.keys.sorted()
     let assignments = (["state = ?"] + names.map { "\($0) = ?" }).joined(separator: ", ")

@@ -1,5 +1,6 @@
 import Foundation
 import Hashing
+import Matching
 
 /// Who sends notices.
 public struct NoticeSender: Sendable, Codable {
@@ -34,7 +35,7 @@ public struct XARFReport: Sendable {
   public init(_ takedown: Takedown, sender: NoticeSender, classification: Classification, id: UUID) throws {
     let notice = Array(Notice(takedown, language: .english).text.utf8)
     let digest = try notice.withUnsafeBytes { try Digester.digests(of: $0, [.sha256])[0] }
-    var text = JSONText()
+    var text = JSONLine()
     text.add("xarf_version", "4.2.0")
     text.add("report_id", id.uuidString.lowercased())
     text.add("timestamp", LedgerTime.text((takedown.notifiedAt ?? takedown.orderedAt).milliseconds))
@@ -50,24 +51,24 @@ public struct XARFReport: Sendable {
     text.add("verified_at", LedgerTime.text(takedown.verifiedAt.milliseconds))
     text.add("country_code", takedown.recipient.country)
     if let sha256 = takedown.sha256 {
-      var hashes = JSONText()
+      var hashes = JSONLine()
       hashes.add("sha256", sha256.hex)
       text.add("hash_values", hashes)
     }
     text.add("description", takedown.match)
     text.add("tags", ["muhafiz:case:\(takedown.caseNumber)", "muhafiz:takedown:\(takedown.number)"])
-    var evidence = JSONText()
-    evidence.add("content_type", "text/plain; charset=utf-8")
-    evidence.add("description", "the notice; the content itself is never attached")
-    evidence.add("payload", Data(notice).base64EncodedString())
-    evidence.add("hash", "sha256:\(digest.hex)")
-    evidence.add("size", notice.count)
-    text.add("evidence", [evidence])
-    json = text.closed
+    text.add("evidence", [notice]) { notice, evidence in
+      evidence.add("content_type", "text/plain; charset=utf-8")
+      evidence.add("description", "the notice; the content itself is never attached")
+      evidence.add("payload", Data(notice).base64EncodedString())
+      evidence.add("hash", "sha256:\(digest.hex)")
+      evidence.add("size", notice.count)
+    }
+    json = text.object
   }
 
-  private static func object(_ sender: NoticeSender) -> JSONText {
-    var text = JSONText()
+  private static func object(_ sender: NoticeSender) -> JSONLine {
+    var text = JSONLine()
     text.add("org", sender.org)
     text.add("contact", sender.contact)
     text.add("domain", sender.domain)

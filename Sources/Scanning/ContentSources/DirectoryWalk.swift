@@ -1,4 +1,5 @@
 import Glibc
+import Matching
 import SystemPackage
 
 /// Walks files and folders in the order of their paths' bytes.
@@ -51,7 +52,7 @@ struct DirectoryWalk: ~Copyable {
 
   /// - Parameter roots: Paths as the user gave them. A path below another is walked once, as part of the other.
   init(_ roots: [FilePath]) {
-    self.roots = Self.disjoint(roots).sorted { Self.bytes($1).lexicographicallyPrecedes(Self.bytes($0)) }
+    self.roots = Self.disjoint(roots).sorted { $1.bytes.lexicographicallyPrecedes($0.bytes) }
   }
 
   /// The next item, or `nil` at the end. Folders are no items, but one that cannot be read is an error.
@@ -60,7 +61,7 @@ struct DirectoryWalk: ~Copyable {
       guard let current = folders.indices.last else {
         guard let root = roots.popLast() else { return nil }
         rootsDone += 1
-        path = Self.bytes(root).map(CChar.init(bitPattern:))
+        path = root.bytes.map(CChar.init(bitPattern:))
         // A link that the user names is meant: only here it is followed.
         if let entry = visit(in: nil, path + [0]) { return entry }
         continue
@@ -182,12 +183,6 @@ struct DirectoryWalk: ~Copyable {
     if lengths.0 < lengths.1 { return !one.isFolder || slash < UInt8(bitPattern: other.bytes[lengths.0]) }
     if lengths.1 < lengths.0 { return other.isFolder && UInt8(bitPattern: one.bytes[lengths.1]) < slash }
     return !one.isFolder && other.isFolder
-  }
-
-  static func bytes(_ path: FilePath) -> [UInt8] {
-    path.withPlatformString { start in
-      Array(UnsafeRawBufferPointer(start: start, count: strlen(start)))
-    }
   }
 
   /// Leaves out what lies below, or is, another of the paths, so that nothing is scanned twice.

@@ -1,4 +1,5 @@
 import Glibc
+import Matching
 import Synchronization
 import SystemPackage
 
@@ -39,7 +40,7 @@ public final class TreeCount: Sendable {
   /// - Returns: Whether the count came to its end.
   private func count(below root: FilePath, _ measures: Bool, _ isStopped: () -> Bool) -> Bool {
     // Folders that are still to be read, by name: a folder stays open until those in it are done.
-    var pending: [(parent: OpenFolder?, name: [CChar])] = [(nil, DirectoryWalk.bytes(root).map(CChar.init(bitPattern:)) + [0])]
+    var pending: [(parent: OpenFolder?, name: [CChar])] = [(nil, root.bytes.map(CChar.init(bitPattern:)) + [0])]
     while let (parent, name) = pending.popLast() {
       if isStopped() { return false }
       let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (parent == nil ? 0 : O_NOFOLLOW)

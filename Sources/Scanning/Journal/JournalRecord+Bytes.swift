@@ -8,7 +8,7 @@ import SystemPackage
 extension JournalRecord {
   func write(to bytes: inout JournalBytes) {
     bytes.put(key.root)
-    bytes.put(sized: DirectoryWalk.bytes(key.path))
+    bytes.put(sized: key.path.bytes)
     bytes.put(stamp) { bytes, stamp in
       bytes.put(stamp.inode)
       bytes.put(stamp.sizeInBytes)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Casework
 import Foundation
-import Scanning
+import Matching
 
 struct CaseToday: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Casework
 import Foundation
+import Matching
 import Scanning
 import SystemPackage
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Casework
 import Foundation
-import Scanning
+import Matching
 import SystemPackage
 
 struct TakedownCommand: ParsableCommand {

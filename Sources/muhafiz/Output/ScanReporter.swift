@@ -156,9 +156,7 @@ private enum CSVRow {
     + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor,member,contents,url"
 
   static func rows(of item: ScannedItem) -> [String] {
-    let bytes = item.place.path.map { path in
-      path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: path.length)) }
-    }
+    let bytes = item.place.path?.bytes
     let text = bytes.flatMap { String(validating: $0, as: UTF8.self) }
     var (perceptual, contents) = ("", "")
     if case .unhashable = item.perceptual { perceptual = "unhashable" }

@@ -1,5 +1,5 @@
 import Hashing
-import Scanning
+import Matching
 
 /// Hashes of somebody's own files, to be put on a list: nothing in it says whose files they are, what they are called, how
 /// big they are or in which order they lay.

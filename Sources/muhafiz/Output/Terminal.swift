@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Scanning
+import Matching
 import SystemPackage
 
 /// Writes to standard error, past all buffers. Where that fails there is nobody left to tell.
@@ -38,7 +38,6 @@ extension String {
 extension FilePath {
   /// The path for people: bytes that are no UTF-8 as `\xNN`.
   var forTerminal: String {
-    let bytes = withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     if let text = String(validating: bytes, as: UTF8.self) { return text.forTerminal }
     return bytes.map { byte in
       (0x20...0x7E).contains(byte) ? String(UnicodeScalar(byte)) : "\\x" + String(UInt16(byte) + 0x100, radix: 16).dropFirst()

@@ -1,5 +1,4 @@
 import Hashing
-import Matching
 import SystemPackage
 
 /// The one state that every item found ends in. It is about the item's bytes.
@@ -52,7 +51,7 @@ public enum ContentsState: Sendable, Equatable {
 /// What a scan has to say of one item.
 public struct ScannedItem: Sendable {
   /// Where it is. A path is as it was reached from the path that the user gave; names need not be UTF-8.
-  public internal(set) var place: ContentLocation.Place
+  public package(set) var place: ContentLocation.Place
   /// The path inside the archive at ``place``, if the item is a member of one.
   public var member: String?
   public let state: ItemState
@@ -75,7 +74,7 @@ public struct ScannedItem: Sendable {
   }
 
   /// Notes that members are missing. Nothing is clear of which a part was not seen.
-  mutating func missMembers(_ reason: String) {
+  package mutating func missMembers(_ reason: String) {
     contents = .incomplete(reason)
     if verdict == .clear { verdict = nil }
   }
@@ -118,7 +117,7 @@ public struct ScanCounts: Sendable, Equatable {
 
   public init() {}
 
-  mutating func add(_ item: ScannedItem) {
+  package mutating func add(_ item: ScannedItem) {
     found += 1
     switch item.state {
     case .hashed:

@@ -1,6 +1,5 @@
 import Foundation
 import Hashing
-import Matching
 import SystemPackage
 
 /// The `item` line of NDJSON version 1: one scanned item, one hashed file, or one query.
@@ -10,7 +9,7 @@ public enum ItemLine {
   /// The line of a scanned item; without verdict and matches where nothing was matched.
   public static func of(_ item: ScannedItem, matching: Bool = true) -> JSONLine {
     var line = JSONLine(type: "item")
-    add(item.place, to: &line)
+    line.add(item.place)
     line.add("member", item.member)
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
@@ -34,7 +33,7 @@ public enum ItemLine {
   /// The line of a finding that was recorded earlier.
   public static func of(_ finding: Finding) -> JSONLine {
     var line = JSONLine(type: "item")
-    add(finding.location.place, to: &line)
+    line.add(finding.location.place)
     line.add("member", finding.location.member)
     line.add("exhibit", finding.location.exhibit)
     line.add("size", finding.fingerprint.sizeInBytes)
@@ -43,20 +42,6 @@ public enum ItemLine {
     add(finding.fingerprint, to: &line)
     add(finding.matches, finding.verdict, to: &line)
     return line
-  }
-
-  /// A path as text where it is UTF-8, else in Base64: nothing of a name is lost.
-  private static func add(_ place: ContentLocation.Place, to line: inout JSONLine) {
-    switch place {
-    case .url(let url): line.add("url", url)
-    case .file(let path):
-      let bytes = DirectoryWalk.bytes(path)
-      if let text = String(validating: bytes, as: UTF8.self) {
-        line.add("path", text)
-      } else {
-        line.add("path_base64", Data(bytes).base64EncodedString())
-      }
-    }
   }
 
   /// The line of a query that was made by hand.
@@ -101,6 +86,21 @@ public enum ItemLine {
         object.add("listed_quality", near.listedQuality.map(Int.init))
         object.add("entries_within", near.entriesWithin)
         object.add("discount", near.discount?.rawValue)
+      }
+    }
+  }
+}
+
+extension JSONLine {
+  /// Adds a place; a path as text where it is UTF-8, else in Base64: nothing of a name is lost.
+  public mutating func add(_ place: ContentLocation.Place) {
+    switch place {
+    case .url(let url): add("url", url)
+    case .file(let path):
+      if let text = String(validating: path.bytes, as: UTF8.self) {
+        add("path", text)
+      } else {
+        add("path_base64", Data(path.bytes).base64EncodedString())
       }
     }
   }
