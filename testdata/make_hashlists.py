@@ -13,10 +13,10 @@ import struct
 import sys
 
 BLOCK = 4096
-NONE, MD5, SHA1, SHA256, PDQ = range(5)
-RECORD_SIZE = {MD5: 16, SHA1: 20, SHA256: 32, PDQ: 32}
+NONE, MD5, SHA1, SHA256, PDQ, VIDEO, VIDEO_FRAME = range(7)
+RECORD_SIZE = {MD5: 16, SHA1: 20, SHA256: 32, PDQ: 32, VIDEO: 32, VIDEO_FRAME: 32}
 (RECORDS, FAN_OUT, ENTRY_INDEXES, FURTHER_ENTRIES, FILTER, QUALITIES, NEAR_SLOTS, NEAR_STARTS, NEAR_RECORDS, ENTRIES,
- ATTRIBUTIONS, STRINGS, INFORMATION) = range(1, 14)
+ ATTRIBUTIONS, STRINGS, INFORMATION, VIDEO_STARTS, FRAMES) = range(1, 16)
 ENTRY_DETAILS = 16
 NO_STRING = 2**64 - 1
 UNKNOWN_TIME = -(2**63)
@@ -34,7 +34,7 @@ def padded(data):
 class Entry:
     def __init__(self, number, hashes, id=None, contributor=None, category=None, listed=None):
         self.number = number
-        self.hashes = hashes  # (algorithm, bytes) or (PDQ, bytes, quality or None)
+        self.hashes = hashes  # (algorithm, bytes), (PDQ, bytes, quality or None) or (VIDEO, digest of the rows, rows)
         self.id = id
         self.contributor = contributor
         self.category = category  # (scheme, label)
@@ -84,6 +84,15 @@ def hash_list(name_of, source, entries, version="1"):
         scheme, label = category or (None, None)
         said_rows.append(struct.pack("<QQQQQQQ", *string(contributor), *string(scheme), *string(label), count))
 
+    # Frames lead to videos as other hashes lead to entries, all of them.
+    videos = found.get(VIDEO, {})
+    for number, digest in enumerate(sorted(videos)):
+        for row in videos[digest][0][2]:
+            if row[40] >= 50 and 31 < bin(int.from_bytes(row[:32], "big")).count("1") < 225:
+                of_frame = found.setdefault(VIDEO_FRAME, {}).setdefault(row[:32], [])
+                if (number, None) not in of_frame:
+                    of_frame.append((number, None))
+
     categories = [category for _, category in attributions]
     conflicts = 0
     sections = []  # (kind, algorithm, size of a record, bits of fan-out, bytes)
@@ -104,7 +113,7 @@ def hash_list(name_of, source, entries, version="1"):
             further += [struct.pack("<II", record, other[0]) for other in others[1:]]
             labels = {}
             for _, number, *_ in others:
-                if categories[number]:
+                if number is not None and categories[number]:
                     labels.setdefault(categories[number][0], set()).add(categories[number][1])
             conflicts += any(len(of_scheme) > 1 for of_scheme in labels.values())
         sections.append((RECORDS, algorithm, RECORD_SIZE[algorithm], 0, b"".join(keys)))
@@ -115,9 +124,16 @@ def hash_list(name_of, source, entries, version="1"):
             # A list of so few hashes has no slots.
             assert len(keys) < 8192
             sections.append((QUALITIES, algorithm, 1, 0, bytes(255 if v[2] is None else v[2] for v in first)))
+        if algorithm in (PDQ, VIDEO_FRAME):
             sections += [(NEAR_SLOTS, algorithm, 8, 0, b""), (NEAR_STARTS, algorithm, 4, 0, b""), (NEAR_RECORDS, algorithm, 4, 0, b"")]
         else:
             sections.append((FILTER, algorithm, 32, 0, record_filter(keys)))
+        if algorithm == VIDEO:
+            starts = [0]
+            for value in first:
+                starts.append(starts[-1] + len(value[2]))
+            sections.append((VIDEO_STARTS, algorithm, 8, 0, struct.pack(f"<{len(starts)}Q", *starts)))
+            sections.append((FRAMES, algorithm, 44, 0, b"".join(row for value in first for row in value[2])))
     fields = [("name", name_of), ("version", version), ("source", source)]
     if conflicts:
         fields.append(("conflicts", conflicts))
@@ -178,6 +194,31 @@ def mixed_entries():
     return entries + [Entry(42, again, "again", "hotline-a"), Entry(43, other, "other", "hotline-a", ("scheme-é", "A0"))]
 
 
+def video(*frames):
+    """The hash of a video; frames are (number or None, milliseconds, text that the hash is made of, quality or None)."""
+    rows = []
+    for number, time, text, quality in frames:
+        key = bytes(32) if text is None else sha256(text.encode())
+        rows.append(key + struct.pack("<IIB3x", time, 2**32 - 1 if number is None else number, 255 if quality is None else quality))
+    return (VIDEO, sha256(b"".join(rows)), rows)
+
+
+def video_entries():
+    """Six videos that share frames, one of them listed by two contributors, and a picture."""
+    entries = []
+    for n in range(1, 7):
+        frames = [(25 * second, 1000 * second, f"scene {n * second % 7}", 100 - 10 * second) for second in range(n + 2)]
+        entries.append(Entry(n, [video(*frames)], f"video-{n}", "hotline-a"))
+    uncounted = video((None, 0, "scene 1", None), (None, 2**32 - 1, None, 100))
+    again = (VIDEO, *entries[2].hashes[0][1:])
+    return entries + [
+        Entry(7, [uncounted], None, "hotline-b"),
+        Entry(8, [again], "again", "hotline-b", ("scheme", "A")),
+        Entry(9, [again], "once more", "hotline-b", ("scheme", "A")),
+        Entry(10, [(PDQ, sha256(b"scene 1"), 100)], "still", "hotline-a"),
+    ]
+
+
 def broken(one):
     """Rows of broken.tsv: a name, the error that a reader answers, and the edits that make it from one.hashlist."""
 
@@ -219,6 +260,7 @@ def main():
     (folder / "empty.hashlist").write_bytes(hash_list("empty", "", []))
     (folder / "one.hashlist").write_bytes(one)
     (folder / "mixed.hashlist").write_bytes(hash_list("mixed", "mixed.csv", mixed_entries(), "2026-01-01.1"))
+    (folder / "videos.hashlist").write_bytes(hash_list("videos", "videos", video_entries()))
     rows = ["\t".join([name, error, "; ".join(edits)]) for name, error, edits in broken(one)]
     (folder / "broken.tsv").write_text("\n".join(["name\terror\tedits", *rows]) + "\n")
 

@@ -31,6 +31,7 @@ typedef struct {
   double due;     // when the next frame is to be delivered
   double last;    // of the frame decoded last, in seconds from the start
   double end;     // when that frame has been shown
+  int left_out;   // whether frames are passed over that the usual detail has
   uint64_t delivered, decoded, packets;
 } film;
 
@@ -138,8 +139,10 @@ static int open_track(film *f, const media_request *request, media_result *resul
   f->codec->max_pixels = (int64_t)request->most_pixels;
   f->codec->pkt_timebase = track->time_base;
   double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
-  if (duration > ALL_FRAMES_SECONDS) f->codec->skip_frame = AVDISCARD_NONREF;
-  if (duration > REFERENCE_FRAMES_SECONDS) f->codec->skip_frame = AVDISCARD_NONKEY;
+  if (duration > ALL_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES) {
+    f->left_out = request->detail == MEDIA_KEY_FRAMES && duration <= REFERENCE_FRAMES_SECONDS;
+    f->codec->skip_frame = f->left_out || duration > REFERENCE_FRAMES_SECONDS ? AVDISCARD_NONKEY : AVDISCARD_NONREF;
+  }
   if (error >= 0) error = avcodec_open2(f->codec, decoder, NULL);
   if (error < 0) fail(result, error, "video");
   return error < 0 ? -1 : 0;
@@ -202,6 +205,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
         *result = one;
         return AVERROR_EXIT;
       }
+      one.left_out = f->left_out;
       f->delivered += 1;
       double step = request->frame_seconds;
       if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;

@@ -54,20 +54,20 @@ public struct DecoderLease: ~Copyable {
 
   /// Decodes frames of a video, or of a picture that moves: one a second, and where scenes begin.
   ///
-  /// Of films longer than a minute the frames that no other frame needs are left out, and of those longer than a quarter
-  /// of an hour all but the key frames.
   ///
   /// - Parameters:
   ///   - type: One with ``MediaType/hasFrames``.
   ///   - source: The file, of any size; `nil` where it has been appended.
+  ///   - detail: How much of a long film is decoded.
   ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:page:smallestSide:_:)``.
   /// - Returns: Why the video was not decoded to its end; frames may have come before that. `nil` too, without any frame,
   ///   for a file of sound alone.
   /// - Throws: ``DecodingError`` when no worker could be had; what `body` and `source` throw.
   public mutating func decodeFrames(
-    _ type: MediaType, from source: ByteSource? = nil, _ body: (DecodedFrame) throws -> Void
+    _ type: MediaType, from source: ByteSource? = nil, detail: FrameDetail = .usual,
+    _ body: (DecodedFrame) throws -> Void
   ) throws -> Unhashable? {
-    try slot.decodeFrames(type, from: source, body)
+    try slot.decodeFrames(type, from: source, detail, body)
   }
 
   /// Reads what the appended page, playlist or manifest refers to.
@@ -111,4 +111,18 @@ public struct DecodedFrame {
 
   /// Time from the video's start.
   public let seconds: Double
+
+  /// Whether frames are left out of the film that ``FrameDetail/usual`` would look at.
+  public let othersAreLeftOut: Bool
+}
+
+/// How much of a film is decoded, to find a frame a second and where scenes begin.
+public enum FrameDetail: UInt32, Sendable {
+  /// Up to a minute everything; of longer films not the frames that no other frame needs, and past a quarter of an hour
+  /// key frames alone.
+  case usual = 0
+  /// Of films longer than a minute, key frames alone.
+  case keyFrames
+  /// Everything.
+  case full
 }

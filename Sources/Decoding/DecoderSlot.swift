@@ -99,15 +99,16 @@ final class DecoderSlot: @unchecked Sendable {
   }
 
   /// See ``DecoderLease/decodeFrames(_:from:_:)``.
-  func decodeFrames(_ type: MediaType, from source: ByteSource?, _ body: (DecodedFrame) throws -> Void) throws
-    -> Unhashable?
-  {
+  func decodeFrames(
+    _ type: MediaType, from source: ByteSource?, _ detail: FrameDetail, _ body: (DecodedFrame) throws -> Void
+  ) throws -> Unhashable? {
     guard let format = type.framesFormat else { return Unhashable(.unsupported, "\(type.rawValue) has no frames") }
     if source == nil, let limit = try padInput() { return limit }
     let size = source?.sizeInBytes ?? Int64(appendedInBytes)
     var request = DecodeRequest(
       format: format, inputSize: UInt64(clamping: size), mostPixels: UInt64(limits.pixels), smallestSide: 0)
     request.most = UInt64(limits.frames)
+    request.detail = detail
     request.isPulled = source != nil
     // Between two frames lies a second of film.
     return try converse(request, source, each: limits.time * 3, total: limits.videoTime) { event in
@@ -115,7 +116,8 @@ final class DecoderSlot: @unchecked Sendable {
         return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
       }
       let luma = try plane(event.width, event.height, isFloat: event.flags & StreamEvent.isFloat != 0)
-      try body(DecodedFrame(luma: luma, seconds: Double(event.first) / 1000))
+      let leftOut = event.flags & StreamEvent.othersAreLeftOut != 0
+      try body(DecodedFrame(luma: luma, seconds: Double(event.first) / 1000, othersAreLeftOut: leftOut))
       return nil
     }
   }

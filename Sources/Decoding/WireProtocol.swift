@@ -25,7 +25,7 @@
 ///              28     4  which picture of the file, from 0; of a page, its encoding from 1, 0: not known
 ///              32     8  archives within archives at most, the outermost counted; pictures of a video at most; references of a page
 ///              40     4  1: the input is asked for in pieces, see `StreamEvent.Kind.input`
-///              44     4  0
+///              44     4  frames of a video, see `FrameDetail`
 ///
 /// reply    OFFSET  SIZE  MEANING
 ///               0     4  "mfzR"
@@ -152,6 +152,7 @@ package struct DecodeRequest: Equatable, Sendable {
   package var picture: UInt32
   package var most: UInt64 = 0
   package var isPulled = false
+  package var detail = FrameDetail.usual
 
   package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32, picture: UInt32 = 0) {
     self.format = format
@@ -163,9 +164,10 @@ package struct DecodeRequest: Equatable, Sendable {
 
   package init?(packet: UnsafeRawBufferPointer) {
     guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark,
-      let format = Format(rawValue: packet.integer(at: 4))
+      let format = Format(rawValue: packet.integer(at: 4)), let detail = FrameDetail(rawValue: packet.integer(at: 44))
     else { return nil }
     self.format = format
+    self.detail = detail
     inputSize = packet.integer(at: 8)
     mostPixels = packet.integer(at: 16)
     smallestSide = packet.integer(at: 24)
@@ -183,7 +185,7 @@ package struct DecodeRequest: Equatable, Sendable {
     packet.put(picture, at: 28)
     packet.put(most, at: 32)
     packet.put(UInt32(isPulled ? 1 : 0), at: 40)
-    packet.put(UInt32(0), at: 44)
+    packet.put(detail.rawValue, at: 44)
   }
 }
 

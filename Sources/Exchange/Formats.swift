@@ -13,7 +13,7 @@ public enum ListFormat: String, Sendable, CaseIterable {
     case .csv: "columns named in a header line (also of ICSE, iLook, HashKeeper), or mapped with --column"
     case .hashdeep: "hashdeep 1.0"
     case .pdq: "perceptual hashes: 'HEX,name' or bare HEX, 64 digits"
-    case .vpdq: "frames of one video: 'frame,quality,HEX,seconds'"
+    case .vpdq: "one video a file, by its frames: 'frame,quality,HEX,seconds'"
     case .threatexchange: "ThreatExchange local file: 'pdq HEX', 'video_md5 HEX'"
     case .nsrl: "NSRLFile.txt of the NSRL's RDS, versions 1.5 and 2"
     case .hfind: "md5 and sha1 index of The Sleuth Kit's hfind"

@@ -103,7 +103,7 @@ struct RecordSink {
         hasOtherKinds ? "only hashes of kinds that are not compared here" : "no hash in the record")
     }
     let entry = try with(hashes, entry)
-    if !entry.digests.isEmpty || !entry.perceptualHashes.isEmpty { try add(entry) }
+    if entry.hasHashes { try add(entry) }
   }
 
   /// Takes note that a partner has withdrawn an entry, named by its id, its hashes or both.

@@ -46,8 +46,13 @@ public struct Blocklist: Sendable {
     members.reduce(into: []) { $0.formUnion($1.list.digestAlgorithms) }
   }
 
-  /// Whether some list holds perceptual hashes.
-  public var hasPerceptualHashes: Bool { members.contains { $0.list.count(of: .pdq) > 0 } }
+  /// Whether some list holds perceptual hashes, of pictures or of videos.
+  public var hasPerceptualHashes: Bool {
+    members.contains { $0.list.count(of: .pdq) > 0 || $0.list.count(of: .vpdq) > 0 }
+  }
+
+  /// Begins to look for listed videos.
+  public func makeVideoSearch() -> VideoSearch { VideoSearch(members) }
 
   /// Finds every entry that a content meets, the strongest grade first, each once.
   ///
@@ -57,25 +62,40 @@ public struct Blocklist: Sendable {
   /// - Throws: ``MatchingError`` when a list is damaged: then nothing is known about the content.
   public func matches(for fingerprint: Fingerprint, turned: [PerceptualHash] = []) throws(MatchingError) -> [Match] {
     var matches: [Match] = []
-    func add(_ match: Match) {
-      if !matches.contains(where: { $0.list == match.list && $0.entry == match.entry }) { matches.append(match) }
-    }
     // Strongest first, so that an entry met by several of its hashes is named by the best of them.
     for digest in fingerprint.digests.sorted(by: { $0.algorithm > $1.algorithm }) where !digest.isOfEmptyContent {
       for member in members {
-        try member.list.matches(for: digest).forEach(add)
+        for match in try member.list.matches(for: digest) { matches.addNew(match) }
       }
     }
+    guard let hash = fingerprint.perceptualHash else { return matches }
+    for match in try self.matches(near: [hash] + turned) { matches.addNew(match) }
+    var search = makeVideoSearch()
+    try search.add([[hash] + turned])
+    for match in try search.matches() { matches.addNew(match) }
+    return discounted(matches)
+  }
+
+  /// Finds the listed pictures that a picture looks like, each once.
+  ///
+  /// - Parameter hashes: The upright hash, then others of the same picture, turned and mirrored. Nothing is found for a
+  ///   picture of low quality.
+  /// - Throws: ``MatchingError`` when a list is damaged.
+  public func matches(near hashes: [PerceptualHash]) throws(MatchingError) -> [Match] {
     // A flat picture's bits are noise: it would match other flat pictures and nothing else.
-    if let hash = fingerprint.perceptualHash, hash.quality ?? 100 >= PerceptualHash.leastQuality {
-      for member in members {
-        for match in try member.list.matches(near: [hash] + turned, within: member.distanceInBits) {
-          add(match.discounted(member.quarantined.contains(match.entry) ? .quarantined : nil))
-        }
+    guard let hash = hashes.first, hash.quality ?? 100 >= PerceptualHash.leastQuality else { return [] }
+    var matches: [Match] = []
+    for member in members {
+      for match in try member.list.matches(near: hashes, within: member.distanceInBits) {
+        matches.addNew(match.discounted(member.quarantined.contains(match.entry) ? .quarantined : nil))
       }
     }
-    let isNegative = matches.contains { match in negativeLists.contains(match.list) }
-    guard isNegative else { return matches }
+    return discounted(matches)
+  }
+
+  /// The matches of one picture, near ones without weight where it is, or looks like, one on a negative list.
+  private func discounted(_ matches: [Match]) -> [Match] {
+    guard matches.contains(where: { negativeLists.contains($0.list) }) else { return matches }
     return matches.map { negativeLists.contains($0.list) ? $0 : $0.discounted(.negativeList) }
   }
 
@@ -88,6 +108,13 @@ public struct Blocklist: Sendable {
     var all: [[Match]] = []
     for fingerprint in fingerprints { all.append(try matches(for: fingerprint)) }
     return all
+  }
+}
+
+extension [Match] {
+  /// Adds a match, unless its entry was met before.
+  fileprivate mutating func addNew(_ match: Match) {
+    if !contains(where: { $0.list == match.list && $0.entry == match.entry }) { append(match) }
   }
 }
 

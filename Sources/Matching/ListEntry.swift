@@ -23,6 +23,8 @@ public struct ListEntry: Sendable, Hashable {
 
   public var digests: [Digest]
   public var perceptualHashes: [PerceptualHash]
+  /// The frames of the content, where it is a video.
+  public var video: VideoHash?
   public var contributor: String?
   public var category: Category?
   /// When the contributor listed the entry or last changed it, if the list says so; to the second.
@@ -30,16 +32,20 @@ public struct ListEntry: Sendable, Hashable {
 
   public init(
     id: String? = nil, recordNumber: Int, digests: [Digest] = [], perceptualHashes: [PerceptualHash] = [],
-    contributor: String? = nil, category: Category? = nil, listedAt: Date? = nil
+    video: VideoHash? = nil, contributor: String? = nil, category: Category? = nil, listedAt: Date? = nil
   ) {
     self.id = id
     self.recordNumber = recordNumber
     self.digests = digests
     self.perceptualHashes = perceptualHashes
+    self.video = video
     self.contributor = contributor
     self.category = category
     self.listedAt = listedAt
   }
+
+  /// Whether there is anything to look a content up by.
+  public var hasHashes: Bool { !digests.isEmpty || !perceptualHashes.isEmpty || video != nil }
 
   /// What a report calls the entry: its `id`, or `#` and the record number.
   public var displayName: String { id ?? "#\(recordNumber)" }

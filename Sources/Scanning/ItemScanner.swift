@@ -47,17 +47,17 @@ struct ItemScanner: ~Copyable {
     // The file is closed with the object.
     defer { withExtendedLifetime(file) {} }
     guard let decoders else {
-      var content = try digest(descriptor) { _ in }
-      return [try item(at: .file(path), nil, &content, Look())]
+      let content = try digest(descriptor) { _ in }
+      return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch()))]
     }
     return try decoders.withLease { lease in
-      var content = try digest(descriptor) { try lease.append($0) }
+      let content = try digest(descriptor) { try lease.append($0) }
       let source = ByteSource(sizeInBytes: content.sizeInBytes) { [control] offset, buffer in
         let count = try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
         control.pace(count)
         return count
       }
-      let item = try item(at: .file(path), nil, &content, look(content, source, &lease))
+      let item = try item(at: .file(path), nil, content, look(content, source, &lease))
       guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else {
         return [item]
       }
@@ -70,6 +70,8 @@ struct ItemScanner: ~Copyable {
     var sizeInBytes: Int64 = 0
     var mediaType: MediaType?
     var digests: [Digest] = []
+    /// What lists say of those.
+    var matches: [Match] = []
     /// Why the pass did not come to its end; an item's state then.
     var failure: ItemState?
   }
@@ -82,6 +84,9 @@ struct ItemScanner: ~Copyable {
     var hash: PerceptualHash?
     var frames: [FrameHash] = []
     var matches: [Match] = []
+    /// Listed videos, by the pages or frames so far.
+    var videos: VideoSearch
+    var videoStop: VideoStop?
     /// Why something is missing.
     var failure: String?
   }
@@ -104,7 +109,15 @@ struct ItemScanner: ~Copyable {
     } catch let error as Errno {
       content.failure = .error(error.reason)
     }
+    try identify(&content)
     return content
+  }
+
+  /// Takes the digests of a content whose bytes have come, and asks the lists for them.
+  private mutating func identify(_ content: inout Content) throws {
+    guard content.failure == nil else { return }
+    content.digests = try digester.finish()
+    content.matches = try blocklist.matches(for: Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests))
   }
 
   /// Takes the next bytes of a content; its type is told by the first.
@@ -121,7 +134,7 @@ struct ItemScanner: ~Copyable {
   ///
   /// - Parameter source: The file; `nil` where it has been appended to the lease.
   private func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
-    var look = Look()
+    var look = Look(videos: blocklist.makeVideoSearch())
     guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo
     else {
       return look
@@ -151,20 +164,48 @@ struct ItemScanner: ~Copyable {
       if type.isVideo { look.failure = "\(type.rawValue) is not decoded" }
       return look
     }
+    if !options.fullVideo && blocklist.policy.verdict(for: content.matches) == .block {
+      look.videoStop = .exactMatch
+      return look
+    }
     do {
       // A picture's bytes are with the decoder already.
-      let failure = try lease.decodeFrames(type, from: type.isPicture ? nil : source) { frame in
-        let queries = queries(of: frame.luma)
-        look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
-        try ask(queries, &look)
-      }
-      look.failure = failure?.reason
+      try lookAtFrames(type, type.isPicture ? nil : source, &lease, &look)
     } catch let error as Errno {
       look.failure = "the video cannot be read: \(error.reason)"
     }
     // A picture of one frame does not move.
     if type.isPicture && look.frames.count < 2 { look.frames = [] }
     return look
+  }
+
+  /// Looks at key frames first: where they show that a listed video is there, the rest would show nothing heavier.
+  private func lookAtFrames(
+    _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease, _ look: inout Look
+  ) throws {
+    let before = look
+    func read(_ detail: FrameDetail) throws -> Bool {
+      look = before
+      var isPart = false
+      let failure = try lease.decodeFrames(type, from: source, detail: detail) { frame in
+        let queries = queries(of: frame.luma)
+        look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
+        try ask(queries, &look)
+        isPart = frame.othersAreLeftOut
+      }
+      look.failure = failure?.reason
+      return isPart
+    }
+    if options.fullVideo || !blocklist.hasPerceptualHashes {
+      _ = try read(options.fullVideo ? .full : .usual)
+    } else if try read(.keyFrames) {
+      let whole = try look.videos.matches().filter { $0.video?.kind == .whole }
+      if look.failure == nil && blocklist.policy.verdict(for: whole) == .review {
+        look.videoStop = .listedVideo
+      } else {
+        _ = try read(.usual)
+      }
+    }
   }
 
   /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.
@@ -179,31 +220,32 @@ struct ItemScanner: ~Copyable {
     return [whole, luma.withCopy(of: region, PDQ.dihedralHashes)]
   }
 
+  /// Asks for one picture or frame.
   private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws {
     for hashes in queries {
-      let asked = Fingerprint(sizeInBytes: 0, digests: [], perceptualHash: hashes[0])
-      for match in try blocklist.matches(for: asked, turned: Array(hashes.dropFirst())) { look.matches.add(match) }
+      for match in try blocklist.matches(near: hashes) { look.matches.add(match) }
     }
+    try look.videos.add(queries)
   }
 
-  private mutating func item(
-    at place: ContentLocation.Place, _ member: String?, _ content: inout Content, _ look: Look
+  private func item(
+    at place: ContentLocation.Place, _ member: String?, _ content: Content, _ look: Look
   ) throws -> ScannedItem {
     if let failure = content.failure {
       var item = ScannedItem(at: place, member: member, state: failure)
       item.sizeInBytes = content.sizeInBytes
       return item
     }
-    content.digests = try digester.finish()
     var item = ScannedItem(at: place, member: member, state: .hashed)
     item.sizeInBytes = content.sizeInBytes
     item.mediaType = content.mediaType?.rawValue
     var fingerprint = Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests)
-    item.matches = try blocklist.matches(for: fingerprint)
-    for match in look.matches { item.matches.add(match) }
+    item.matches = content.matches
+    for match in look.matches + (try look.videos.matches()) { item.matches.add(match) }
     if look.isDue { item.perceptual = look.failure.map { .unhashable($0) } ?? .hashed }
     fingerprint.perceptualHash = look.hash
     item.frames = look.frames
+    item.videoStop = look.videoStop
     item.verdict = blocklist.policy.verdict(for: item.matches)
     // Not hashed must never look like no match.
     if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
@@ -229,7 +271,8 @@ extension ItemScanner {
     func end(_ failure: Unhashable?) throws {
       guard let path = member else { return }
       content.failure = failure.map { .unhashable($0.reason) }
-      items.append(try item(at: file.place, path, &content, look(content, nil, &lease)))
+      try identify(&content)
+      items.append(try item(at: file.place, path, content, look(content, nil, &lease)))
       member = nil
     }
     items[0].contents = .read

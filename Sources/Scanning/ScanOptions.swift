@@ -6,6 +6,8 @@ public struct ScanOptions: Sendable {
   public var digests: Set<DigestAlgorithm>
   /// Whether pictures are hashed perceptually.
   public var perceptual: Bool
+  /// Whether all of a video is looked at, also where its verdict stands before and where it is long.
+  public var fullVideo: Bool
   /// Whether archives are opened, and their members scanned as items of their own.
   public var archives: Bool
   /// Items in hand at once.
@@ -13,13 +15,14 @@ public struct ScanOptions: Sendable {
   public var order: ScanOrder
 
   public init(
-    digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, archives: Bool = true, workers: Int,
-    order: ScanOrder = .path
+    digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, fullVideo: Bool = false, archives: Bool = true,
+    workers: Int, order: ScanOrder = .path
   ) {
     self.order = order
     self.digests = digests
     self.perceptual = perceptual
     self.archives = archives
+    self.fullVideo = fullVideo
     self.workers = max(1, workers)
   }
 

@@ -72,7 +72,7 @@ enum DecoderLoop {
       bytes: input.baseAddress?.assumingMemoryBound(to: UInt8.self), count: Int(request.inputSize),
       samples: output.baseAddress, capacity: output.count, most_pixels: request.mostPixels,
       smallest_side: request.smallestSide, frame: request.picture, most_frames: 0,
-      frame_seconds: 0)
+      frame_seconds: 0, detail: 0)
     var result = media_result()
     switch request.format {
     case .jpeg: media_decode_jpeg(&job, &result)

@@ -29,7 +29,9 @@ enum VideoReader {
       var event = StreamEvent(.frame)
       event.first = UInt64(seconds * 1000)
       (event.width, event.height) = (result!.pointee.width, result!.pointee.height)
-      event.flags = result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0
+      event.flags =
+        (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0)
+        | (result!.pointee.left_out != 0 ? StreamEvent.othersAreLeftOut : 0)
       conversation.link.tell(event)
     }
     var job = media_request()
@@ -37,6 +39,7 @@ enum VideoReader {
     job.capacity = link.output.count
     job.most_pixels = request.mostPixels
     job.most_frames = request.most
+    job.detail = request.detail.rawValue
     // Pictures that move are short, and may show another picture in every frame.
     let moves = [.gifFrames, .pngFrames, .webpFrames].contains(request.format)
     job.frame_seconds = moves ? 0 : secondsBetweenFrames

@@ -138,8 +138,13 @@ struct PartnerFormatTests {
     #expect(signals.report.format == .threatexchange && signals.hashes == ["pdq:\(pdq)", "md5:\(md5)"])
     #expect(signals.report.rejected == 3 && signals.report.leftOut == ["video_tmk": 1])
     let frames = try read("0,100,\(pdq),0.000\n30,49,\(pdq),1.000\n31,x,\(pdq),1.1\n32,100,\(pdq)\n")
-    #expect(frames.report.format == .vpdq && frames.ids == ["frame 0"] && frames.report.rejected == 3)
-    #expect(frames.entries[0].perceptualHashes[0].quality == 100)
+    #expect(frames.report.format == .vpdq && frames.ids == ["list"] && frames.report.rejected == 2)
+    #expect(frames.entries[0].video?.frames.map(\.seconds) == [0, 1] && frames.entries[0].video?.comparableFrames == 1)
+    let flat = try read("0,49,\(pdq),0.000\n30,0,\(pdq),1.000\n")
+    #expect(flat.entries.isEmpty && flat.reasons == ["no frame of quality 50 or more in the video"])
+    for line in ["0,100,\(pdq),-1", "0,100,\(pdq),nan", "0,100,\(pdq),1e300", "-1,100,\(pdq),0", "0,101,\(pdq),0", "0,100,\(md5),0"] {
+      #expect(try read(line) { $0.format = .vpdq }.report.rejected == 1, "\(line)")
+    }
     let zeros = String(repeating: "0", count: 40)
     let index =
       "\(zeros)0|md5sum\n\(zeros)1|known.db\n\(md5.uppercased())|0000000000000017\n\(sha1.uppercased())|0000000000000099\n\(md5)\n"

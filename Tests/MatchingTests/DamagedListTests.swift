@@ -12,15 +12,19 @@ struct SmallList {
   let original: [UInt8]
   private let known: [Digest: String]
   private let pictures: [PerceptualHash: [String]]
+  /// Of the video of one entry.
+  private let scenes: [PerceptualHash: [String]]
 
   init(in folder: TemporaryDirectory) throws {
-    let entries = try (1...3).map { n in
+    var entries = try (1...3).map { n in
       ListEntry(
         id: n == 2 ? nil : "e\(n)", recordNumber: n,
         digests: [try digest(.sha1, "text \(n)")] + (n == 3 ? [] : [try digest(.sha256, "text \(n)")]),
         perceptualHashes: [try picture("picture \(n)", quality: n == 3 ? 49 : 80)], contributor: "lab",
         category: Category(scheme: "s", label: "A\(n)"))
     }
+    entries[1].video = VideoHash(
+      frames: try (1...3).map { FrameHash(seconds: Double($0), hash: try picture("scene \($0)", quality: $0 == 3 ? 49 : 80)) })
     let (list, _) = try makeList(entries, in: folder, name: "small")
     original = try [UInt8](Data(contentsOf: URL(filePath: list.path.string)))
     let digests = entries.flatMap { entry in entry.digests.map { ($0, entry.displayName) } }
@@ -28,6 +32,10 @@ struct SmallList {
     pictures = try [
       picture("picture 1"): ["e1"], picture("picture 2").flipping(0..<31): ["#2"], picture("picture 3"): [],
       picture("no picture"): [],
+    ]
+    scenes = try [
+      picture("scene 1").flipping(0..<31): ["#2"], picture("scene 2"): ["#2"], picture("scene 3"): [],
+      picture("no scene"): [],
     ]
   }
 
@@ -41,6 +49,14 @@ struct SmallList {
         for (asked, right) in [(key, entry), (key.neighbour(1)!, nil)] {
           do { if try list.match(for: asked)?.entry != right { return nil } } catch { refused += 1 }
         }
+      }
+      for (scene, right) in scenes {
+        do {
+          var search = Blocklist([Blocklist.Member(list: list)]).makeVideoSearch()
+          try search.add([[scene]])
+          let matches = try search.matches()
+          if matches.map(\.entry) != right || matches.first.map({ $0.video?.listedPercent != 50 }) ?? false { return nil }
+        } catch { refused += 1 }
       }
       for (asked, right) in pictures {
         do { if try list.matches(near: [asked], within: 31).map(\.entry) != right { return nil } } catch { refused += 1 }

@@ -42,12 +42,40 @@ struct GoldenFileTests {
     return entries
   }
 
+  /// What the script calls `video_entries`.
+  static func videoEntries() throws -> [ListEntry] {
+    var entries: [ListEntry] = []
+    for n in 1...6 {
+      var frames: [FrameHash] = []
+      for second in 0..<n + 2 {
+        let hash = try picture("scene \(n * second % 7)", quality: UInt8(100 - 10 * second))
+        frames.append(FrameHash(number: UInt32(25 * second), seconds: Double(second), hash: hash))
+      }
+      entries.append(
+        ListEntry(id: "video-\(n)", recordNumber: n, video: VideoHash(frames: frames), contributor: "hotline-a"))
+    }
+    let uncounted = [
+      FrameHash(seconds: 0, hash: try picture("scene 1")),
+      FrameHash(seconds: 1e9, hash: PerceptualHash(words: .zero, quality: 100)),
+    ]
+    entries.append(ListEntry(recordNumber: 7, video: VideoHash(frames: uncounted), contributor: "hotline-b"))
+    for (number, id) in [(8, "again"), (9, "once more")] {
+      entries.append(
+        ListEntry(
+          id: id, recordNumber: number, video: entries[2].video, contributor: "hotline-b",
+          category: Category(scheme: "scheme", label: "A")))
+    }
+    let still = [try picture("scene 1", quality: 100)]
+    return entries + [ListEntry(id: "still", recordNumber: 10, perceptualHashes: still, contributor: "hotline-a")]
+  }
+
   @Test func builderWritesTheBytesThatTheScriptWrites() throws {
     let scratch = try TemporaryDirectory()
     let abc = ListEntry(id: "a1", recordNumber: 1, digests: [try digest(.md5, "abc")], contributor: "lab")
     for (name, version, source, entries) in [
       ("empty", "1", "", []), ("one", "1", "one.txt", [abc]),
       ("mixed", "2026-01-01.1", "mixed.csv", try Self.mixedEntries()),
+      ("videos", "1", "videos", try Self.videoEntries()),
     ] {
       var builder = HashListBuilder()
       for entry in entries { try builder.add(entry) }
@@ -111,6 +139,17 @@ struct GoldenFileTests {
       }
     }
     #expect(try mixed.match(for: digest(.sha256, "text 41")) == nil)
+  }
+
+  @Test func readerFindsTheVideosThatTheScriptWrote() throws {
+    let videos = try Self.open("videos")
+    try videos.verify()
+    #expect(videos.count(of: .vpdq) == 7 && videos.count(of: .pdq) == 1 && videos.hashCount == 8)
+    let asked = Fingerprint(sizeInBytes: 0, digests: [], perceptualHash: try picture("scene 3", quality: 100))
+    let matches = try Blocklist([Blocklist.Member(list: videos)]).matches(for: asked)
+    #expect(Set(matches.map(\.entry)) == ["video-3", "again", "video-5", "video-6"])
+    #expect(matches.allSatisfy { $0.algorithm == .vpdq && $0.distanceInBits == 0 })
+    #expect(matches.first { $0.entry == "video-5" }?.video?.listedFrames == 6)
   }
 
   /// One row of `broken.tsv`: the edits that break `one.hashlist`, and the error that is due.

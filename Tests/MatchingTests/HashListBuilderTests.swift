@@ -58,7 +58,7 @@ struct HashListBuilderTests {
           for byte in 0..<free { key[layout.keySize - 16 + byte] = UInt8.random(in: 0...255, using: &generator) }
           if free == 16 && layout.keySize > 16 { key[0] = UInt8.random(in: 0...255, using: &generator) }
           key.withUnsafeBytes {
-            layout.write($0, entry: UInt32(index), attribution: 0, quality: nil, to: chunk.start + index * layout.stride)
+            layout.write($0, entry: UInt32(index), attribution: 0, detail: 0, to: chunk.start + index * layout.stride)
           }
         }
         chunk.count = count

@@ -88,7 +88,8 @@ struct HostileListTests {
     for (kind, algorithm, width) in [
       (Layout.Kind.fanOut, Layout.Algorithm.sha1, 8), (.fanOut, .pdq, 8), (.entryIndexes, .sha256, 4),
       (.entryIndexes, .pdq, 4), (.entries, .none, 4), (.entries, .none, 8), (.attributions, .none, 8),
-      (.strings, .none, 4), (.information, .none, 4),
+      (.strings, .none, 4), (.information, .none, 4), (.videoStarts, .video, 8), (.frames, .video, 4),
+      (.entryIndexes, .videoFrame, 4), (.records, .videoFrame, 8),
     ] {
       let original = ListBytes(small.original, in: scratch)
       let section = try original.section(kind, algorithm)
@@ -101,8 +102,9 @@ struct HostileListTests {
           opened += 1
           _ = small.ask(list)
           let refused = isRefusedByVerification(list)
-          // These two must be as the records are; the others may say what they like.
+          // These must be as the records are; the others may say what they like.
           if kind == .fanOut && file.bytes != original.bytes { #expect(refused, "\(number) at \(offset)") }
+          if [.videoStarts, .frames].contains(kind) && file.bytes != original.bytes { #expect(refused, "\(number) at \(offset)") }
           if kind == .entryIndexes && UInt32(truncatingIfNeeded: number) > 2 { #expect(refused, "\(number) at \(offset)") }
         }
       }

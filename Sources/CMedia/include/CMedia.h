@@ -29,6 +29,13 @@ enum {
   MEDIA_MEMORY = 4,  // an allocation failed
 };
 
+/// How much of a long film is decoded.
+enum {
+  MEDIA_USUAL_FRAMES = 0,
+  MEDIA_KEY_FRAMES = 1,
+  MEDIA_ALL_FRAMES = 2,
+};
+
 /// What to decode, where to, and how much of it at most.
 typedef struct {
   const uint8_t *bytes;    ///< the file; `MEDIA_INPUT_PADDING` readable bytes follow it
@@ -40,6 +47,7 @@ typedef struct {
   uint32_t frame;          ///< TIFF: which page, from 0
   uint64_t most_frames;    ///< video: frames to deliver at most
   double frame_seconds;    ///< video: deliver a frame of each so many seconds; 0: every frame
+  uint32_t detail;         ///< video: `MEDIA_USUAL_FRAMES` and so on
 } media_request;
 
 /// What came of it.
@@ -51,6 +59,7 @@ typedef struct {
   uint32_t picture_width;  ///< of the picture at full size, upright
   uint32_t picture_height;
   uint32_t frames;         ///< TIFF: pages in the file; video: frames delivered; 0 elsewhere
+  int left_out;            ///< of a frame: whether there are others that the usual detail would look at
   char reason[MEDIA_REASON_SIZE];  ///< printable ASCII; empty when decoded
 } media_result;
 

@@ -19,6 +19,7 @@ public enum ItemLine {
     line.add("reason", item.reason)
     if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
     if !item.frames.isEmpty { line.add("frames", item.frames.count) }
+    line.add("video_stopped", item.videoStop?.rawValue)
     if !matching && !item.frames.isEmpty {
       line.add("vpdq", item.frames) { frame, object in
         object.add("seconds", thousandths: frame.seconds)
@@ -80,6 +81,11 @@ public enum ItemLine {
       object.add("category_scheme", match.category?.scheme)
       object.add("category", match.category?.label)
       object.add("contributor", match.contributor)
+      if let video = match.video {
+        object.add("video", video.kind.rawValue)
+        object.add("listed_percent", video.listedPercent)
+        object.add("query_percent", video.queryPercent)
+      }
       if let near = match.near {
         object.add("turn", near.turn.flatMap { $0 == .original ? nil : "\($0)" })
         object.add("query_quality", near.queryQuality.map(Int.init))

@@ -13,6 +13,8 @@ public enum MatchGrade: String, Sendable, CaseIterable {
 /// The kind of hash that met an entry.
 public enum MatchAlgorithm: String, Sendable, CaseIterable {
   case md5, sha1, sha256, pdq
+  /// The frames of a video.
+  case vpdq
 
   public init(_ algorithm: DigestAlgorithm) {
     switch algorithm {
@@ -77,10 +79,13 @@ public struct Match: Sendable, Hashable {
   public let contributor: String?
   /// For the grade `near`.
   public var near: NearMatch?
+  /// For the algorithm `vpdq`.
+  public let video: VideoMatch?
 
   public init(
     list: ListVersion, entry: String, algorithm: MatchAlgorithm, grade: MatchGrade, distanceInBits: Int = 0,
-    category: Category? = nil, contributor: String? = nil, near: NearMatch? = nil
+    category: Category? = nil, contributor: String? = nil, near: NearMatch? = nil,
+    video: VideoMatch? = nil
   ) {
     self.list = list
     self.entry = entry
@@ -90,6 +95,7 @@ public struct Match: Sendable, Hashable {
     self.category = category
     self.contributor = contributor
     self.near = near
+    self.video = video
   }
 }
 

@@ -39,6 +39,14 @@ public enum PerceptualState: Sendable, Equatable {
   case unhashable(String)
 }
 
+/// What stands before all of a video was looked at.
+public enum VideoStop: String, Sendable {
+  /// An exact match that blocks.
+  case exactMatch = "exact-match"
+  /// A listed video is in it, which key frames have shown.
+  case listedVideo = "listed-video"
+}
+
 /// What became of the members of an item that is an archive. They are items of their own.
 public enum ContentsState: Sendable, Equatable {
   /// No archive, or archives were not to be opened.
@@ -63,6 +71,8 @@ public struct ScannedItem: Sendable {
   public var contents = ContentsState.notDue
   /// The frames of a video, or of a picture that moves, that were hashed and compared.
   public var frames: [FrameHash] = []
+  /// Why not all of a video was looked at, though more of it would not have made its verdict lighter; `nil` where all was.
+  public var videoStop: VideoStop?
   public var matches: [Match] = []
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?

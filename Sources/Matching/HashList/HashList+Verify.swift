@@ -12,6 +12,16 @@ extension HashList {
       try verifyFurtherEntries(records)
       try records.nearIndex?.verify { (index) throws(MatchingError) in try record(index, in: records) }
     }
+    try verifyVideos()
+  }
+
+  /// Reads what a record leads to: an entry, or where it is a frame, the video.
+  private func verifyReference(_ index: Int, from records: Records) throws(MatchingError) {
+    guard records.algorithm == .videoFrame else {
+      _ = try entry(at: index)
+      return
+    }
+    guard index < self.records(.video)?.keys.count ?? 0 else { throw damaged("a frame is of a video that there is not") }
   }
 
   private func verifyRecords(_ records: Records) throws(MatchingError) {
@@ -25,7 +35,7 @@ extension HashList {
       last = record
       bucketEnds[HashListLayout.bucket(of: record, bits: bits)] = index + 1
       guard try isAdmitted(record, in: records) else { throw damaged("the filter turns record \(index) away") }
-      _ = try entry(at: try entryIndex(of: index, in: records))
+      try verifyReference(try entryIndex(of: index, in: records), from: records)
     }
     var start = 0
     for (bucket, end) in bucketEnds.enumerated() {
@@ -42,9 +52,8 @@ extension HashList {
   /// Whether the filter lets a record through.
   private func isAdmitted(_ record: UnsafeRawPointer, in records: Records) throws(MatchingError) -> Bool {
     let bytes = UnsafeRawBufferPointer(start: record, count: records.keys.recordSize)
-    guard let algorithm = DigestAlgorithm(rawValue: UInt8(records.algorithm.rawValue)),
-      let digest = Digest(algorithm, bytes: bytes), let index = index(algorithm)
-    else { return true }
+    let algorithm = records.algorithm == .video ? .sha256 : DigestAlgorithm(rawValue: UInt8(records.algorithm.rawValue))
+    guard let index = records.index, let algorithm, let digest = Digest(algorithm, bytes: bytes) else { return true }
     return try index.admits(DigestKey(digest), tree)
   }
 
@@ -53,7 +62,7 @@ extension HashList {
     for row in 0..<records.furtherEntries.count {
       let pair = try furtherEntry(row, in: records)
       guard last < pair, pair.record < records.keys.count else { throw damaged("its further entries are out of order") }
-      _ = try entry(at: pair.entry)
+      try verifyReference(pair.entry, from: records)
       last = pair
     }
   }

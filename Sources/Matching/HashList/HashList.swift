@@ -35,13 +35,16 @@ public final class HashList: Sendable {
     let furtherEntries: HashListSection
     /// For digests.
     let index: DigestIndex?
-    /// For perceptual hashes.
+    /// For perceptual hashes but frames.
     let qualities: HashListSection?
     let nearIndex: NearIndex?
+    /// For videos.
+    let videos: Videos?
 
     init(
       algorithm: HashListLayout.Algorithm, keys: HashListSection, fanOut: HashListSection, entryIndexes: HashListSection,
-      furtherEntries: HashListSection, index: DigestIndex?, qualities: HashListSection?, nearIndex: NearIndex?
+      furtherEntries: HashListSection, index: DigestIndex?, qualities: HashListSection?, nearIndex: NearIndex?,
+      videos: Videos?
     ) {
       self.algorithm = algorithm
       self.keys = keys
@@ -51,7 +54,14 @@ public final class HashList: Sendable {
       self.index = index
       self.qualities = qualities
       self.nearIndex = nearIndex
+      self.videos = videos
     }
+  }
+
+  /// The frames of all videos, and where those of each begin.
+  struct Videos {
+    let starts: HashListSection
+    let frames: HashListSection
   }
 
   public var version: ListVersion { ListVersion(name: information.name, version: information.version) }
@@ -89,7 +99,7 @@ public final class HashList: Sendable {
   public var digestAlgorithms: [DigestAlgorithm] { DigestAlgorithm.allCases.filter { count(of: .init($0)) > 0 } }
 
   /// Distinct hashes of all kinds.
-  public var hashCount: Int { records.reduce(0) { $0 + $1.keys.count } }
+  public var hashCount: Int { MatchAlgorithm.allCases.reduce(0) { $0 + count(of: $1) } }
 
   @inline(__always)
   func index(_ algorithm: DigestAlgorithm) -> DigestIndex? {
@@ -120,10 +130,17 @@ public final class HashList: Sendable {
         fanOut.count == 1 << fanOut.fanOutBits + 1, indexes.count == keys.count
       else { throw damaged("the sections for one algorithm do not fit together") }
       var (index, qualities, nearIndex): (DigestIndex?, HashListSection?, NearIndex?)
+      var videos: Videos?
       if keys.algorithm == .pdq {
         let quality = try section(.qualities)
         guard quality.count == keys.count else { throw damaged("there are not as many qualities as perceptual hashes") }
         qualities = quality
+      }
+      if keys.algorithm == .video {
+        videos = Videos(starts: try section(.videoStarts), frames: try section(.frames))
+        guard videos!.starts.count == keys.count + 1 else { throw damaged("there are not as many videos as their frames say") }
+      }
+      if keys.algorithm.isNear {
         nearIndex = try NearIndex(
           recordCount: keys.count, slots: try section(.nearSlots), starts: try section(.nearStarts),
           records: try section(.nearRecords), file, tree)
@@ -135,7 +152,8 @@ public final class HashList: Sendable {
       all.append(
         Records(
           algorithm: keys.algorithm, keys: keys, fanOut: fanOut, entryIndexes: indexes,
-          furtherEntries: try section(.furtherEntries), index: index, qualities: qualities, nearIndex: nearIndex))
+          furtherEntries: try section(.furtherEntries), index: index, qualities: qualities, nearIndex: nearIndex,
+          videos: videos))
     }
     return all
   }
@@ -162,6 +180,7 @@ extension MatchAlgorithm {
     case .sha1: .sha1
     case .sha256: .sha256
     case .pdq: .pdq
+    case .vpdq: .video
     }
   }
 }

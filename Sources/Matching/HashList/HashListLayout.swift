@@ -44,21 +44,24 @@ enum HashListLayout {
     case attributions = 11
     case strings = 12
     case information = 13
+    case videoStarts = 14
+    case frames = 15
     case entryDetails = 16
 
     /// Whether there is one section of this kind for each algorithm, or a single one.
-    var isPerAlgorithm: Bool { rawValue <= Self.nearRecords.rawValue }
+    var isPerAlgorithm: Bool { rawValue <= Self.nearRecords.rawValue || self == .videoStarts || self == .frames }
 
     /// Bytes of one record of a section of this kind.
     func recordSize(_ algorithm: Algorithm) -> Int {
       switch self {
       case .records: algorithm.recordSize
       case .fanOut, .entryIndexes, .nearStarts, .nearRecords: 4
-      case .furtherEntries, .nearSlots: 8
+      case .furtherEntries, .nearSlots, .videoStarts: 8
       case .filter: filterBlockSize
       case .entries: entrySize
       case .entryDetails: entryDetailsSize
       case .attributions: attributionSize
+      case .frames: frameSize
       case .qualities, .strings, .information: 1
       }
     }
@@ -71,6 +74,8 @@ enum HashListLayout {
     case sha1 = 2
     case sha256 = 3
     case pdq = 4
+    case video = 5
+    case videoFrame = 6
 
     init(_ algorithm: DigestAlgorithm) {
       switch algorithm {
@@ -85,9 +90,12 @@ enum HashListLayout {
       case .none: 0
       case .md5: 16
       case .sha1: 20
-      case .sha256, .pdq: 32
+      case .sha256, .pdq, .video, .videoFrame: 32
       }
     }
+
+    /// Whether records are looked up by nearness, and not by a filter and equality.
+    var isNear: Bool { self == .pdq || self == .videoFrame }
   }
 
   // "Entries": one row.
@@ -103,6 +111,9 @@ enum HashListLayout {
   static let attributionSize = 56
   /// "Qualities": the list did not say.
   static let unknownQuality: UInt8 = 255
+  /// "Frames": one row, and a frame that nobody counted.
+  static let frameSize = 44
+  static let noFrameNumber = UInt32.max
 
   /// "Fan-out": a bucket holds at most about this many records, so that the first guess is hardly a cache line off.
   static let recordsPerBucket = 16

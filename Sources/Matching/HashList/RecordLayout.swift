@@ -5,11 +5,12 @@ import Hashing
 ///     0          key         16, 20 or 32 bytes, as in the file
 ///     key        entry       4
 ///     key + 4    attribution 4
-///     key + 8    quality     4, perceptual hashes only
+///     key + 8    detail      4, only for perceptual hashes: the quality; and for videos: where the frames are
 struct RecordLayout {
   let algorithm: HashListLayout.Algorithm
   let keySize: Int
   let stride: Int
+  private let hasDetail: Bool
 
   /// The attribution of a record of an earlier version, which is looked up where it is needed.
   static let unresolved = UInt32.max
@@ -17,7 +18,8 @@ struct RecordLayout {
   init(_ algorithm: HashListLayout.Algorithm) {
     self.algorithm = algorithm
     keySize = algorithm.recordSize
-    stride = keySize + (algorithm == .pdq ? 12 : 8)
+    hasDetail = algorithm == .pdq || algorithm == .video
+    stride = keySize + (hasDetail ? 12 : 8)
   }
 
   func entry(_ record: UnsafeRawPointer) -> UInt32 { record.loadUnaligned(fromByteOffset: keySize, as: UInt32.self) }
@@ -26,8 +28,8 @@ struct RecordLayout {
     record.loadUnaligned(fromByteOffset: keySize + 4, as: UInt32.self)
   }
 
-  func quality(_ record: UnsafeRawPointer) -> UInt8 {
-    UInt8(truncatingIfNeeded: record.loadUnaligned(fromByteOffset: keySize + 8, as: UInt32.self))
+  func detail(_ record: UnsafeRawPointer) -> UInt32 {
+    record.loadUnaligned(fromByteOffset: keySize + 8, as: UInt32.self)
   }
 
   /// Writes the record of a digest.
@@ -47,15 +49,12 @@ struct RecordLayout {
   }
 
   func write(
-    _ key: UnsafeRawBufferPointer, entry: UInt32, attribution: UInt32, quality: UInt8?, to record: UnsafeMutableRawPointer
+    _ key: UnsafeRawBufferPointer, entry: UInt32, attribution: UInt32, detail: UInt32 = 0, to record: UnsafeMutableRawPointer
   ) {
     record.copyMemory(from: key.baseAddress!, byteCount: keySize)
     record.storeBytes(of: entry, toByteOffset: keySize, as: UInt32.self)
     record.storeBytes(of: attribution, toByteOffset: keySize + 4, as: UInt32.self)
-    if algorithm == .pdq {
-      let quality = UInt32(quality ?? HashListLayout.unknownQuality)
-      record.storeBytes(of: quality, toByteOffset: keySize + 8, as: UInt32.self)
-    }
+    if hasDetail { record.storeBytes(of: detail, toByteOffset: keySize + 8, as: UInt32.self) }
   }
 
   /// The first eight bytes of a key as a number: it decides nearly every comparison.

@@ -42,12 +42,13 @@ extension HashList {
   }
 
   /// The nearest query to a record.
-  private struct Hit {
+  struct Hit {
     let query: Int
     let distance: Int
   }
 
-  private func hits(
+  /// The records of an algorithm with a near index that lie within a distance of some query.
+  func hits(
     near queries: [PerceptualHash], within distance: Int, in records: Records
   ) throws(MatchingError) -> [Int: Hit] {
     var nearest: [Int: Hit] = [:]

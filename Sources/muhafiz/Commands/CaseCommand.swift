@@ -128,6 +128,7 @@ extension Match {
     text += " with list \(list.name) version \(list.version), entry \(entry)"
     if let category { text += ", category \(category.label) (\(category.scheme))" }
     if let contributor { text += ", contributed by \(contributor)" }
+    if let video { text += ", \(video.words)" }
     if let near { text += near.explanation }
     return text.forTerminal
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Decoding
+import Exchange
 import Foundation
 import Hashing
 import Matching
@@ -11,6 +12,8 @@ extension DigestAlgorithm: ExpressibleByArgument {
 }
 
 struct HashCommand: ParsableCommand {
+  enum Format: String, CaseIterable, ExpressibleByArgument { case text, ndjson, vpdq }
+
   static let configuration = CommandConfiguration(
     commandName: "hash", abstract: "Prints the fingerprints of files; needs no list.",
     discussion: """
@@ -20,10 +23,11 @@ struct HashCommand: ParsableCommand {
       EXAMPLES
         muhafiz hash photo.jpg
         muhafiz hash --format ndjson --digests sha256 folder
+        muhafiz hash --format vpdq film.mp4 > film.txt     its frames, for a list of videos
         muhafiz hash --submission -o mine.csv folder     hashes only, for a list; the files stay where they are
       """)
 
-  @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Option(help: "text, ndjson, or vpdq for the frames of one video as vPDQ's tools write them.") var format = Format.text
   @Option(help: "Digests to take, with commas between: md5, sha1, sha256. SHA-256 is always among them.") var digests = "md5,sha1,sha256"
   @Flag(help: "Take digests only.") var noPerceptual = false
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
@@ -37,18 +41,25 @@ struct HashCommand: ParsableCommand {
   func run() throws {
     let roots = try existing(paths)
     let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
-      workers: try workers(jobs))
+      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
+      archives: !noArchives, workers: try workers(jobs))
     let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let writer = try ResultWriter(output)
     let format = format
     let bundle = submission ? SubmissionBundle() : nil
+    var videos = 0
     let scanner = ContentScanner(blocklist: Blocklist([]), options: options, decoders: decoders)
     let summary = try scanner.scan(roots) { item in
       if let bundle { return bundle.add(item) }
       switch format {
       case .ndjson: try writer.write(ItemLine.of(item, matching: false).bytes)
       case .text: try writer.write(line: Self.text(item))
+      case .vpdq:
+        guard !item.frames.isEmpty else { return complain("warning: \(item.placeForTerminal): no video") }
+        videos += 1
+        if videos > 1 { throw UsageError("the frames of one video are written at a time", hint: "name one video") }
+        let entry = ListEntry(recordNumber: 1, video: VideoHash(frames: item.frames))
+        for line in ListWriting.vpdq.lines(of: entry) { try writer.write(line: line) }
       }
     }
     if let bundle {

@@ -14,6 +14,9 @@ struct LimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
   var limitArchiveSeconds: Double?
 
+  @Flag(help: "Look at all of every video, also where its verdict stands before, and where it is longer than a quarter of an hour.")
+  var fullVideo = false
+
   @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox =
     false
 

@@ -67,8 +67,8 @@ struct ScanCommand: ParsableCommand {
   private func run(_ journals: ScanJournals, resuming named: ScanPlan?) throws {
     let roots = try existing(paths)
     let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
-      workers: try workers(jobs), order: pace.order)
+      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
+      archives: !noArchives, workers: try workers(jobs), order: pace.order)
     var plan = try makePlan(options)
     var journal: ScanJournal?
     if let earlier = try named ?? (journalling.resume ? journalling.last(like: plan, in: journals) : nil) {

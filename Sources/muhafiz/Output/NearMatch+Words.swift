@@ -17,6 +17,20 @@ extension NearMatch {
   }
 }
 
+extension VideoMatch {
+  /// What of the two is the same.
+  var words: String {
+    let what =
+      switch kind {
+      case .whole: "with the listed video in it"
+      case .clip: "a part of the listed video"
+      case .frame: "by single frames"
+      }
+    return "\(what): \(listedFound.grouped) of \(listedFrames.grouped) listed frames found, "
+      + "\(queryFound.grouped) of its own \(queryFrames.grouped)"
+  }
+}
+
 extension Dihedral {
   /// How a picture was turned to meet an entry.
   fileprivate var words: String {

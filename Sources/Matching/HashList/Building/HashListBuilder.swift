@@ -13,6 +13,7 @@ public struct HashListBuilder: ~Copyable {
   private var added: RecordSorters
   private var removed: RecordSorters
   private var entries: EntryTable
+  private var videos: VideoTable
   private var base: HashList?
   private let folder: FilePath
 
@@ -25,6 +26,7 @@ public struct HashListBuilder: ~Copyable {
   public init(memoryInBytes: Int = HashListBuilder.usualMemory, spillingTo folder: FilePath? = nil) {
     self.folder = folder ?? FilePath(FileManager.default.temporaryDirectory.path)
     entries = EntryTable(spillingTo: self.folder)
+    videos = VideoTable(spillingTo: self.folder)
     let memory = ChunkMemory(sizeInBytes: memoryInBytes)
     added = RecordSorters(memory, spillingTo: self.folder)
     removed = RecordSorters(memory, spillingTo: self.folder)
@@ -45,6 +47,9 @@ public struct HashListBuilder: ~Copyable {
   public mutating func add(_ entry: ListEntry) throws(MatchingError) {
     let (row, attribution) = try entries.add(entry)
     try added.add(entry, row: row, attribution: attribution)
+    guard let video = entry.video else { return }
+    let (digest, place) = try videos.add(video)
+    try added.add(video: digest, place: place, row: row, attribution: attribution)
   }
 
   /// Adds digests that are all their records say. Other than that, as ``add(_:)`` of an entry with each.
@@ -59,10 +64,10 @@ public struct HashListBuilder: ~Copyable {
   /// Takes the hashes of an entry out of the version that the list began with; where it has none, what the entry of that
   /// name and contributor says. What else is added stays.
   public mutating func remove(_ entry: ListEntry) throws(MatchingError) {
-    if entry.digests.isEmpty && entry.perceptualHashes.isEmpty {
-      entries.withdraw(entry)
-    } else {
-      try removed.add(entry, row: 0, attribution: 0)
+    guard entry.hasHashes else { return entries.withdraw(entry) }
+    try removed.add(entry, row: 0, attribution: 0)
+    if let video = entry.video {
+      try removed.add(video: try VideoTable.digest(of: video), place: 0, row: 0, attribution: 0)
     }
   }
 
@@ -87,12 +92,16 @@ public struct HashListBuilder: ~Copyable {
     for algorithm in HashListLayout.Algorithm.allCases where algorithm != .none {
       let layout = RecordLayout(algorithm)
       var runs: [RecordRun] = []
-      if let base, let old = ListRun(base, layout, without: withdrawn) { runs.append(old) }
+      // Frames of an earlier version come with its videos.
+      if let base, algorithm != .videoFrame, let old = ListRun(base, layout, without: withdrawn) { runs.append(old) }
       runs += try added.finish(algorithm)
       if runs.isEmpty { continue }
       let leftOut = MergedRun(layout, try removed.finish(algorithm))
       var section = RecordSections(layout, spillingTo: folder)
       try section.write(MergedRun(layout, runs), leavingOut: leftOut, entries, to: &file)
+      if algorithm == .video { try section.writeVideos(videos, base, frames: &added, to: &file) }
+      // Frames are counted as the video that they are of.
+      if algorithm == .videoFrame { continue }
       counts.accepted += section.recordCount
       counts.duplicates += section.duplicates
       information.conflicts += section.conflicts

@@ -104,11 +104,12 @@ final class ListRun: RecordRun {
     }
     isFurtherEntry = false
     guard index < records.keys.count else { return arrive(at: nil) }
-    let quality = try list.quality(of: index, in: records)
+    let quality = try list.quality(of: index, in: records) ?? HashListLayout.unknownQuality
     layout.write(
       UnsafeRawBufferPointer(start: try list.record(index, in: records), count: layout.keySize),
       entry: UInt32(truncatingIfNeeded: try list.entryIndex(of: index, in: records)),
-      attribution: RecordLayout.unresolved, quality: quality, to: buffer)
+      attribution: RecordLayout.unresolved,
+      detail: layout.algorithm == .video ? UInt32(index) : UInt32(quality), to: buffer)
     index += 1
     arrive(at: buffer)
   }

@@ -4,11 +4,13 @@ import SystemPackage
 struct RecordSections: ~Copyable {
   private typealias Layout = HashListLayout
 
-  private let layout: RecordLayout
+  let layout: RecordLayout
   private let folder: FilePath
   private var indexes: SpillFile
   private var further: SpillFile
   private var qualities: SpillFile
+  /// Of videos, where the frames of each are, in the order of the records.
+  private(set) var places: SpillFile
 
   /// Distinct hashes written.
   private(set) var recordCount = 0
@@ -22,6 +24,7 @@ struct RecordSections: ~Copyable {
     indexes = SpillFile(in: folder)
     further = SpillFile(in: folder)
     qualities = SpillFile(in: folder)
+    places = SpillFile(in: folder)
   }
 
   /// - Parameters:
@@ -42,7 +45,9 @@ struct RecordSections: ~Copyable {
     try file.section(.init(.furtherEntries, layout.algorithm)) { append in try further.forEachPiece(append) }
     if layout.algorithm == .pdq {
       try file.section(.init(.qualities, layout.algorithm)) { append in try qualities.forEachPiece(append) }
-      try NearIndexWriter(recordCount: recordCount, spillingTo: folder).write(to: &file)
+    }
+    if layout.algorithm.isNear {
+      try NearIndexWriter(layout.algorithm, recordCount: recordCount, spillingTo: folder).write(to: &file)
     } else {
       try writeFilter(to: &file)
     }
@@ -70,16 +75,31 @@ struct RecordSections: ~Copyable {
         statements.reset()
         try file.append(UnsafeRawBufferPointer(start: record, count: layout.keySize))
         try indexes.append(layout.entry(record))
-        if layout.algorithm == .pdq {
-          try withUnsafeBytes(of: layout.quality(record)) { try qualities.append($0) }
-        }
+        try keepDetail(of: record)
         recordCount += 1
+      } else if layout.algorithm == .videoFrame {
+        // Equal frames come in the order of their videos.
+        if layout.entry(record) != layout.entry(key) {
+          try further.append(UInt32(recordCount - 1))
+          try further.append(layout.entry(record))
+          key.copyMemory(from: record, byteCount: layout.stride)
+        }
       } else {
         if layout.attribution(record) != RecordLayout.unresolved { duplicates += 1 }
         if statements.attributions.isEmpty { statements.attributions.append(try attribution(of: key, entries)) }
         try addFurther(record, entries, to: &statements)
       }
       try records.advance()
+    }
+  }
+
+  private mutating func keepDetail(of record: UnsafeRawPointer) throws {
+    switch layout.algorithm {
+    case .pdq: try withUnsafeBytes(of: UInt8(truncatingIfNeeded: layout.detail(record))) { try qualities.append($0) }
+    case .video:
+      try places.append(layout.attribution(record) == RecordLayout.unresolved ? 1 : 0)
+      try places.append(layout.detail(record))
+    default: break
     }
   }
 

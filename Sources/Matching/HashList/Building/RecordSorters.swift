@@ -8,6 +8,8 @@ struct RecordSorters: ~Copyable {
   private var sha1: RecordSorter
   private var sha256: RecordSorter
   private var pdq: RecordSorter
+  private var video: RecordSorter
+  private var videoFrame: RecordSorter
 
   /// - Parameter memory: Shared by all; a list of one algorithm has it for itself.
   init(_ memory: ChunkMemory, spillingTo folder: FilePath) {
@@ -18,16 +20,35 @@ struct RecordSorters: ~Copyable {
     sha1 = sorter(.sha1)
     sha256 = sorter(.sha256)
     pdq = sorter(.pdq)
+    video = sorter(.video)
+    videoFrame = sorter(.videoFrame)
   }
 
-  /// Adds the hashes of one entry.
+  /// Adds the hashes of one entry but those of its video.
   mutating func add(_ entry: ListEntry, row: UInt32, attribution: UInt32) throws(MatchingError) {
     for digest in entry.digests { try add(digest, row: row, attribution: attribution) }
     for hash in entry.perceptualHashes {
       let record = try pdq.next()
       let layout = pdq.layout
-      hash.withBytes { layout.write($0, entry: row, attribution: attribution, quality: hash.quality, to: record) }
+      let quality = UInt32(hash.quality ?? HashListLayout.unknownQuality)
+      hash.withBytes { layout.write($0, entry: row, attribution: attribution, detail: quality, to: record) }
     }
+  }
+
+  /// Adds the video of an entry.
+  ///
+  /// - Parameters:
+  ///   - digest: Of its rows.
+  ///   - place: Where they are; see ``VideoTable``.
+  mutating func add(video digest: Digest, place: UInt32, row: UInt32, attribution: UInt32) throws(MatchingError) {
+    let record = try video.next()
+    let layout = video.layout
+    digest.withBytes { layout.write($0, entry: row, attribution: attribution, detail: place, to: record) }
+  }
+
+  /// Adds one comparable frame of a video, by the video's number in the list.
+  mutating func add(frame hash: UnsafeRawBufferPointer, ofVideo number: UInt32) throws(MatchingError) {
+    videoFrame.layout.write(hash, entry: number, attribution: 0, to: try videoFrame.next())
   }
 
   /// Adds one digest of an entry.
@@ -58,6 +79,8 @@ struct RecordSorters: ~Copyable {
     case .sha1: try sha1.finish()
     case .sha256: try sha256.finish()
     case .pdq: try pdq.finish()
+    case .video: try video.finish()
+    case .videoFrame: try videoFrame.finish()
     }
   }
 }

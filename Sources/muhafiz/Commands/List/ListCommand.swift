@@ -4,7 +4,7 @@ struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "Imports hash lists, shows, compares and checks them, and says which are in force.",
     subcommands: [
-      ListImport.self, ListShow.self, ListDiff.self, ListVerify.self, ListActivate.self, ListRollback.self,
+      ListImport.self, ListExport.self, ListShow.self, ListDiff.self, ListVerify.self, ListActivate.self, ListRollback.self,
       ListConfigure.self, ListRelease.self, ListRemove.self,
     ])
 }

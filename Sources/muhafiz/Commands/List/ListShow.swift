@@ -25,7 +25,7 @@ struct ListShow: ParsableCommand {
         name.map { "there is no list '\($0)' in \(catalog.folder)" } ?? "no hash list is in force in \(catalog.folder)",
         hint: "import one: muhafiz list import --name NAME FILE")
     }
-    if format == .text { print("LIST                VERSION        STATE   DISTANCE      SHA-256       SHA-1         MD5         PDQ        SIZE") }
+    if format == .text { print("LIST                VERSION        STATE   DISTANCE      SHA-256       SHA-1         MD5         PDQ        VPDQ        SIZE") }
     for list in shown {
       let inForce = active.first { $0.name == list.information.name && $0.version == list.information.version }
       switch format {
@@ -36,7 +36,7 @@ struct ListShow: ParsableCommand {
     if format == .text, name != nil, let last = shown.last { try showDetails(last, active.first { $0.name == name }) }
   }
 
-  private static let algorithms: [MatchAlgorithm] = [.sha256, .sha1, .md5, .pdq]
+  private static let algorithms: [MatchAlgorithm] = [.sha256, .sha1, .md5, .pdq, .vpdq]
 
   private func showRow(_ list: HashList, _ inForce: ListCatalog.Active?) {
     let counts = Self.algorithms.map { list.count(of: $0) }

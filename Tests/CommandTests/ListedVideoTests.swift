@@ -1,0 +1,114 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Lists of videos, as a user makes, asks and exports them.
+@Suite(.serialized, .enabled(if: Corpus.isPresent)) struct ListedVideoTests {
+  private let scratch = try! TemporaryDirectory()
+  private let videos = Corpus.root.appending(path: "media/videos").path
+
+  private func muhafiz(_ arguments: String...) throws -> ProgramResult {
+    try run(builtProgram("muhafiz"), arguments, environment: ["MUHAFIZ_HOME": scratch.path("home")])
+  }
+
+  private func items(_ text: String) throws -> [String: [String: Any]] {
+    let lines = try text.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any] }
+    return Dictionary(
+      uniqueKeysWithValues: lines.filter { $0["type"] as? String == "item" }.map {
+        (URL(filePath: $0["path"] as! String).lastPathComponent, $0)
+      })
+  }
+
+  private func list(_ names: String...) throws -> [String] {
+    for name in names {
+      let hashed = try muhafiz("hash", "--format", "vpdq", "\(videos)/\(name).mp4", "-o", scratch.path("\(name).txt"))
+      #expect(hashed.exitCode == 0, "\(hashed.errorText)")
+    }
+    return names.map { scratch.path("\($0).txt") }
+  }
+
+  @Test func editsOfListedVideosAreFoundAndTheListGoesOutAsItCameIn() throws {
+    let files = try list("tour", "pattern")
+    let imported = try muhafiz("list", "import", "--name", "films", files[0], files[1])
+    #expect(imported.exitCode == 0 && imported.text.contains("accepted              2"), "\(imported.errorText)")
+    #expect(try muhafiz("list", "verify").text.contains("2 hashes, intact"))
+    let scan = try muhafiz("scan", "--all", "--format", "ndjson", videos)
+    let items = try items(scan.text)
+    var kinds: [String: String] = [:]
+    for (name, item) in items {
+      let matches = (item["matches"] as? [[String: Any]] ?? []).filter { $0["algorithm"] as? String == "vpdq" }
+      kinds[name] = matches.first.map { "\($0["entry"]!) \($0["video"]!)" }
+      #expect(matches.allSatisfy { $0["grade"] as? String == "near" } && item["verdict"] as? String != "block", "\(name)")
+    }
+    print("videos met: \(kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
+    for name in ["tour.mp4", "tour.avi", "tour_fps.mov", "tour_lowrate.mkv", "tour_small.webm", "tour_mirror.mp4", "tour_letterbox.mp4"] {
+      #expect(kinds[name] == "tour whole", "\(name)")
+    }
+    // The box covers so much that by the reference, too, fewer than four fifths of the frames are within 31 bits.
+    #expect(kinds["tour_logo.mp4"] == "tour frame")
+    for name in ["tour_cut.mp4", "tour_cut_rot.mov"] { #expect(kinds[name] == "tour clip", "\(name)") }
+    for name in ["pattern.mp4", "pattern_vp8.webm"] { #expect(kinds[name] == "pattern whole", "\(name)") }
+    for name in ["other.mp4", "bunny.mp4", "bunny_bright.webm", "bunny_crop.mkv", "flat.mp4"] {
+      #expect(kinds[name] == nil && items[name]?["verdict"] as? String == "clear", "\(name)")
+    }
+    let out = scratch.path("out")
+    #expect(try muhafiz("list", "export", "films", "--format", "vpdq", "-o", out).exitCode == 0)
+    let written = try FileManager.default.contentsOfDirectory(atPath: out).map { try String(contentsOfFile: "\(out)/\($0)", encoding: .utf8) }
+    #expect(try Set(written) == Set(files.map { try String(contentsOfFile: $0, encoding: .utf8) }))
+    let plain = try muhafiz("list", "export", "films")
+    #expect(plain.exitCode == 0 && plain.text.isEmpty && plain.errorText.contains("left out: 2 of vpdq"))
+  }
+
+  @Test func aVideoIsLookedAtNoFurtherThanItsVerdictNeeds() throws {
+    let tour = "\(videos)/tour.mp4"
+    let digest = scratch.path("tour.sha256")
+    try run("/usr/bin/env", ["sha256sum", tour]).output.write(to: URL(filePath: digest))
+    // A listed video of one scene, which is a key frame.
+    let first = try String(contentsOfFile: list("tour")[0], encoding: .utf8).split(separator: "\n")[0]
+    let scene = scratch.path("scene.txt")
+    try Data("\(first)\n".utf8).write(to: URL(filePath: scene))
+    // As often as makes it longer than a minute.
+    let long = scratch.path("long.mp4")
+    let made = try run("/usr/bin/env", ["ffmpeg", "-v", "error", "-stream_loop", "6", "-i", tour, "-c", "copy", long])
+    guard made.exitCode != 127 else { return print("skipped: a video longer than a minute, for want of ffmpeg") }
+    #expect(try muhafiz("list", "import", "--name", "scenes", scene).exitCode == 0)
+    func look(_ file: String, _ flags: String...) throws -> [String: Any] {
+      let scan = try run(
+        builtProgram("muhafiz"), ["scan", "--all", "--format", "ndjson", file] + flags,
+        environment: ["MUHAFIZ_HOME": scratch.path("home")])
+      #expect(scan.exitCode == 1, "\(scan.errorText)")
+      return try #require(try items(scan.text).values.first)
+    }
+    let (quick, full) = (try look(long), try look(long, "--full-video"))
+    #expect(quick["video_stopped"] as? String == "listed-video" && quick["verdict"] as? String == "review")
+    #expect(full["video_stopped"] == nil && full["verdict"] as? String == "review")
+    #expect((quick["frames"] as! Int) < full["frames"] as! Int && full["frames"] as! Int >= 84)
+    #expect(try muhafiz("list", "import", "--name", "exact", digest).exitCode == 0)
+    let (known, again) = (try look(tour), try look(tour, "--full-video"))
+    #expect(known["video_stopped"] as? String == "exact-match" && known["frames"] == nil && known["verdict"] as? String == "block")
+    #expect(again["video_stopped"] == nil && again["frames"] as? Int ?? 0 >= 12 && again["verdict"] as? String == "block")
+  }
+
+  @Test func everyKindOfHashGoesOutAsItCanComeIn() throws {
+    let source = scratch.path("all.csv")
+    let rows = [
+      "sha256,sha1,md5,pdq,quality,id,contributor,category,category_scheme,listed_at",
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad,,,,,\"a, \"\"b\"\"\",lab,1,own,",
+      ",a9993e364706816aba3e25717850c26c9cd0d89d,,,,x,,,,", ",,900150983cd24fb0d6963f7d28e17f72,,,y,,,,",
+      ",,,f8f8f0cce0f4e84d0e370a22028f67f0b36e2ed596623e1d33e6339c4e9c9b22,88,z,lab,,,",
+    ]
+    try Data((rows.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: source))
+    #expect(try muhafiz("list", "import", "--name", "own", source).exitCode == 0)
+    let csv = try muhafiz("list", "export", "own", "--format", "csv")
+    #expect(csv.exitCode == 0 && csv.text.split(separator: "\n").map(String.init) == rows, "\(csv.text)")
+    let plain = try muhafiz("list", "export", "own")
+    #expect(plain.text.split(separator: "\n").map { $0.prefix { $0 != ":" } } == ["sha256", "sha1", "md5", "pdq"])
+    #expect(try muhafiz("list", "export", "own", "--format", "pdq").text.hasSuffix("9c9b22,z\n"))
+    // What goes out comes in again as the same hashes.
+    let out = scratch.path("out.txt")
+    #expect(try muhafiz("list", "export", "own", "-o", out).exitCode == 0)
+    let again = try muhafiz("list", "import", "--name", "again", out)
+    #expect(again.exitCode == 0 && again.text.contains("accepted              4"), "\(again.errorText)")
+    #expect(try muhafiz("list", "export", "none").exitCode != 0)
+  }
+}
