@@ -65,6 +65,32 @@ struct ItemScanner: ~Copyable {
     }
   }
 
+  /// Takes a content that lies in memory to its end.
+  ///
+  /// - Returns: As for a file.
+  mutating func scan(_ bytes: UnsafeRawBufferPointer, at place: ContentLocation.Place, member: String? = nil) throws
+    -> [ScannedItem]
+  {
+    var content = Content()
+    try digester.reset()
+    control.read(bytes.count)
+    guard let decoders else {
+      if !bytes.isEmpty { try take(bytes, &content) { _, _ in } }
+      return [try item(at: place, member, &content, Look())]
+    }
+    return try decoders.withLease { lease in
+      if !bytes.isEmpty { try take(bytes, &content) { type, bytes in if type.isDecodable { try lease.append(bytes) } } }
+      let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
+        let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
+        buffer.copyBytes(from: rest)
+        return rest.count
+      }
+      let whole = try item(at: place, member, &content, look(content, source, &lease))
+      guard options.archives, let type = content.mediaType, type.isArchive else { return [whole] }
+      return try decoders.withArchiveLease { try readMembers(of: whole, type, source, &$0, &lease) }
+    }
+  }
+
   /// What one pass over an item's bytes gives.
   private struct Content {
     var sizeInBytes: Int64 = 0
