@@ -13,7 +13,7 @@ struct ItemScanner: ~Copyable {
   private let control: ScanControl
   private let options: ScanOptions
   private var digester: Digester
-  private let decoders: DecoderPool?
+  let decoders: DecoderPool?
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18

@@ -97,6 +97,43 @@ struct WebTests {
     #expect((hop["time"] as? String)?.hasPrefix("20") == true && hop["address"] != nil)
   }
 
+  /// Each with its page and its element, and nothing fetched twice: what is on a page, in its frame, in a list of pieces.
+  @Test func whatAPageShowsIsScannedWithIt() throws {
+    let web = try web("run", "scan", "http://site.example/short", "--all", "--format", "ndjson")
+    let run = web.runs[0]
+    #expect(run.exit == 4 && web.counts.canary == 0)
+    let items = Dictionary(
+      uniqueKeysWithValues: run.items.map { item in
+        let member = (item["member"] as? String).map { "!" + $0 } ?? ""
+        return ((item["url"] as! String).replacing("http://site.example", with: "") + member, item)
+      })
+    func said(_ name: String) -> String {
+      guard let item = items[name] else { return "nothing" }
+      let words = ["status", "verdict", "element", "attribute"].map { item[$0] as? String ?? "-" }
+      return words.joined(separator: " ")
+    }
+    #expect(said("/short") == "hashed clear - -")
+    #expect(
+      (items["/short"]?["chain"] as? [Any])?.count == 2 && items["/short"]?["media_type"] as? String == "text/html")
+    #expect(
+      said("/dunes.jpg") == "hashed block img src"
+        && items["/dunes.jpg"]?["page"] as? String == "http://site.example/page")
+    #expect(said("/lagoon.jpg").hasPrefix("hashed") && said("/steppe.jpg").hasPrefix("hashed"))
+    #expect(said("/harbour.jpg") == "hashed block video poster")
+    #expect(items["/harbour.jpg"]?["page"] as? String == "http://site.example/frame")
+    #expect(said("/missing.jpg").hasPrefix("error - img") && said("/page2").hasPrefix("skipped"))
+    #expect(
+      said("http://127.0.0.1/canary.jpg").hasPrefix("error") && items.keys.contains { $0.contains("inner.example") })
+    #expect(items.keys.contains { $0.hasPrefix("/short!data ") })
+    // Two halves of a picture, one behind the other.
+    #expect(
+      items["/list.m3u8!video 1"]?["media_type"] as? String == "image/jpeg"
+        && said("/list.m3u8!video 1").hasPrefix("hashed"))
+    #expect(items["/list.m3u8!video 1"]?["perceptual"] == nil)
+    for (path, count) in web.counts.requests { #expect(count == 1, "\(path)") }
+    #expect(web.counts.requests.count == 11)
+  }
+
   /// What waits in the queue is visited once; a finding opens a case, and how it was come by is in the ledger.
   @Test func reportsWaitInTheQueueUntilTheyAreVisited() throws {
     let web = try web(

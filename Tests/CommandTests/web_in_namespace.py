@@ -78,7 +78,13 @@ def site(path):
     if path == "/page":
         return 200, "text/html", b"""<!doctype html><title>a page</title><img src="/dunes.jpg"><img src="/dunes.jpg#again">
           <p style="background: url(lagoon.jpg)"><a href=/steppe.jpg>a link</a><iframe src="/frame"></iframe>
-          <img src="http://127.0.0.1/canary.jpg"><img src="/missing.jpg"><img src="//inner.example\\\\@x/">"""
+          <img src="http://127.0.0.1/canary.jpg"><img src="/missing.jpg"><img src="//inner.example\\\\@x/">
+          <img src="data:text/plain,hello"><video src="/list.m3u8"></video><img src="/frame">"""
+    if path == "/list.m3u8":
+        return 200, "application/vnd.apple.mpegurl", b"#EXTM3U\n#EXTINF:1,\npart1\n#EXTINF:1,\npart2\n#EXT-X-ENDLIST\n"
+    if path in ("/part1", "/part2"):
+        with open(os.path.join(pictures, "terrace.jpg"), "rb") as file: picture = file.read()
+        return 200, "video/mp2t", picture[:1000] if path == "/part1" else picture[1000:]
     if path == "/frame": return 200, "text/html", b'<video poster="/harbour.jpg"></video><iframe src="/page2"></iframe>'
     if path == "/short": return 302, "/page", b""
     if path == "/hello": return 200, "text/plain", b"hello\n"

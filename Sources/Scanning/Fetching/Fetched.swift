@@ -9,6 +9,8 @@ struct FetchRequest: Sendable {
   var number = 0
   /// What the contents of its page may weigh together.
   var budget: PageBudget?
+  /// The bytes of the resource that are meant; `nil` for all of it.
+  var byteRange: Range<UInt64>?
 }
 
 /// What became of a request.

@@ -60,6 +60,7 @@ final class Transfer {
     location = nil
     body = []
     try set(CURLOPT_URL, url.description)
+    if let range = request.byteRange { try set(CURLOPT_RANGE, "\(range.lowerBound)-\(range.upperBound - 1)") }
     let referrer = request.referrer.map { $0.origin == url.origin ? $0.description : $0.origin + "/" }
     if let referrer, !(referrer.hasPrefix("https:") && url.scheme == .http) { try set(CURLOPT_REFERER, referrer) }
   }

@@ -27,22 +27,27 @@ final class WebRun: @unchecked Sendable {
 
   /// Begins a target, unless its URL is fetched already.
   ///
-  /// - Parameter make: Gets the number that a reported URL has as its own root.
-  func begin(_ url: WebURL, _ make: (Int) -> WebTarget) -> FetchRequest? {
+  /// - Parameters:
+  ///   - isClaimed: Whether nobody else is to fetch it; not for pieces of videos, several of which may lie in one file.
+  ///   - make: Gets the number that a reported URL has as its own root.
+  func begin(_ url: WebURL, isClaimed: Bool = true, _ make: (Int) -> WebTarget) -> FetchRequest? {
     condition.withLock {
-      if claims[url] != nil { return nil }
+      if isClaimed && claims[url] != nil { return nil }
       let target = make(begun)
-      claims[url] = begun
+      if isClaimed { claims[url] = begun }
       targets[begun] = target
       roots[target.root, default: Root(url: url)].open += 1
       defer { begun += 1 }
-      return FetchRequest(url: url, referrer: target.reference?.page, number: begun, budget: target.budget)
+      return FetchRequest(
+        url: url, referrer: target.reference?.page, number: begun, budget: target.budget,
+        byteRange: target.piece?.byteRange)
     }
   }
 
   /// Whether a redirect is followed by the target that has met it.
   func claim(_ url: WebURL, by number: Int) -> Bool {
     condition.withLock {
+      if targets[number]?.piece != nil { return true }
       if let owner = claims[url] { return owner == number }
       claims[url] = number
       return true

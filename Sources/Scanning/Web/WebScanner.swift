@@ -64,8 +64,8 @@ public struct WebScanner: Sendable {
       do {
         var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
         while let (fetched, target) = try run.next(isStopped: { control.isStopped }, stop: { fetcher.stop() }) {
-          let items = try scanner.visit(fetched, target, run, fetcher)
-          try delivery.put(items) { run.end(fetched.request.number, isCut: items.isEmpty) }
+          let items = try scanner.visit(fetched, target, run, fetcher, mostBytes: policy.mostBodyBytes)
+          try delivery.put(items ?? []) { run.end(fetched.request.number, isCut: items == nil) }
         }
       } catch {
         run.fail(error)
@@ -117,38 +117,5 @@ private final class WebDelivery: @unchecked Sendable {
         counts: report.counts, reportDigest: try report.finish(), isInterrupted: isInterrupted,
         floods: report.breaker.trips)
     }
-  }
-}
-
-extension ItemScanner {
-  /// Takes what was fetched to its end, and begins what it refers to.
-  ///
-  /// - Returns: The items; none where the scan was stopped before.
-  fileprivate mutating func visit(
-    _ fetched: Fetched, _ target: WebTarget, _ run: WebRun, _ fetcher: Fetcher
-  ) throws -> [ScannedItem] {
-    let place = ContentLocation.Place.url(target.url.description)
-    var items: [ScannedItem]
-    switch fetched.body {
-    case .failure(let failure):
-      if failure.code == .stopped { return [] }
-      // What is fetched elsewhere in the run is no gap in it.
-      let state: ItemState = failure.code == .elsewhere ? .skipped(failure.description) : .error(failure.description)
-      items = [ScannedItem(at: place, state: state)]
-    case .success(let body):
-      defer { fetcher.release(body) }
-      target.budget?.take(body.count)
-      items = try body.withUnsafeBytes { try scan($0, at: place) }
-      try readPage(fetched, body, of: target, run, fetcher, &items)
-    }
-    var chain = fetched.chain
-    if let digest = items[0].fingerprint?.digests.first(where: { $0.algorithm == .sha256 }) {
-      chain[chain.count - 1].digest = digest
-    }
-    for index in items.indices {
-      items[index].chain = chain
-      items[index].reference = target.reference
-    }
-    return items
   }
 }

@@ -180,6 +180,22 @@ struct FetcherTests {
     #expect(most <= 5)
   }
 
+  /// Hosts that send a byte now and then take nothing from others: those are all done before the first slow one is given up.
+  @Test func slowHostsHoldUpNobody() throws {
+    var policy = server.policy
+    policy.mostPerHost = 512
+    policy.deadline = .seconds(6)
+    nonisolated(unsafe) var done: [FetchRequest] = []
+    let fetcher = try Fetcher(policy) { done.append($0.request) }
+    for number in 0..<200 {
+      fetcher.fetch(
+        FetchRequest(url: try server.url(["/slow-body", "/slow-headers", "/never"][number % 3] + "?\(number)")))
+    }
+    for number in 1...200 { fetcher.fetch(FetchRequest(url: try server.url("/bytes/\(number)?alone"), number: number)) }
+    fetcher.close()
+    #expect(done.count == 400 && done.prefix(200).allSatisfy { $0.number > 0 })
+  }
+
   @Test func stoppedRequestsAreSaidToBe() throws {
     nonisolated(unsafe) var results: [Fetched] = []
     var policy = server.policy
