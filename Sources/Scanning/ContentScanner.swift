@@ -117,7 +117,7 @@ public struct ContentScanner: Sendable {
 }
 
 /// Counts and digest of the items delivered so far. Used by one delivery at a time.
-private final class Report {
+final class Report {
   private(set) var counts = ScanCounts()
   private(set) var breaker = FloodBreaker()
   private var digester: Digester

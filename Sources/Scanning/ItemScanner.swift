@@ -13,7 +13,7 @@ struct ItemScanner: ~Copyable {
   private let control: ScanControl
   private let options: ScanOptions
   private var digester: Digester
-  private let decoders: DecoderPool?
+  let decoders: DecoderPool?
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18
@@ -62,6 +62,34 @@ struct ItemScanner: ~Copyable {
         return [item]
       }
       return try decoders.withArchiveLease { try readMembers(of: item, type, source, &$0, &lease) }
+    }
+  }
+
+  /// Takes a content that lies in memory to its end.
+  ///
+  /// - Returns: As for a file.
+  mutating func scan(_ bytes: UnsafeRawBufferPointer, at place: ContentLocation.Place, member: String? = nil) throws
+    -> [ScannedItem]
+  {
+    var content = Content()
+    try digester.reset()
+    control.read(bytes.count)
+    guard let decoders else {
+      if !bytes.isEmpty { try take(bytes, &content) { _, _ in } }
+      try identify(&content)
+      return [try item(at: place, member, content, Look(videos: blocklist.makeVideoSearch()))]
+    }
+    return try decoders.withLease { lease in
+      if !bytes.isEmpty { try take(bytes, &content) { type, bytes in if type.isDecodable { try lease.append(bytes) } } }
+      try identify(&content)
+      let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
+        let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
+        buffer.copyBytes(from: rest)
+        return rest.count
+      }
+      let whole = try item(at: place, member, content, look(content, source, &lease))
+      guard options.archives, let type = content.mediaType, type.isArchive else { return [whole] }
+      return try decoders.withArchiveLease { try readMembers(of: whole, type, source, &$0, &lease) }
     }
   }
 

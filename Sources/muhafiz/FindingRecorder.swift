@@ -30,11 +30,13 @@ final class FindingRecorder {
     guard let fingerprint = item.fingerprint, let verdict = item.verdict, verdict == .block || verdict == .review else {
       return
     }
-    waiting.append(
-      Finding(
-        location: ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit),
-        fingerprint: fingerprint,
-        mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists))
+    var finding = Finding(
+      location: ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit),
+      fingerprint: fingerprint,
+      mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists)
+    finding.chain = item.chain
+    finding.reference = item.reference
+    waiting.append(finding)
     if waiting.count >= Self.batchSize { try flush() }
   }
 
@@ -53,7 +55,8 @@ final class FindingRecorder {
     return rest.isEmpty ? root.absolute : root.absolute.appending(rest.components)
   }
 
-  private func flush() throws {
+  /// Writes what waits.
+  func flush() throws {
     if waiting.isEmpty { return }
     recorded += try store.record(waiting, run: run, at: Date())
     waiting = []

@@ -107,8 +107,10 @@ struct ProgramTests {
     }
     expect(try muhafiz("scan", "/nowhere/at all"), 2, "/nowhere/at all: No such file or directory")
     expect(try muhafiz("scan", scratch.url.path), 10, "no hash list is in force")
-    expect(try muhafiz("scan", "https://example.org/"), 2, "is a URL")
-    expect(try muhafiz("scan"), 2, "Missing expected argument")
+    expect(try muhafiz("scan", "https://example.org/"), 10, "no hash list is in force")
+    expect(try muhafiz("scan", "https://example.org/", scratch.url.path), 2, "files and URLs are two scans")
+    expect(try muhafiz("scan", "https://example.org/", "--proxy", "tor:9050"), 2, "is no proxy")
+    expect(try muhafiz("scan"), 2, "nothing to scan")
     expect(try muhafiz("list", "import", "--name", "a/b", "\(Self.testdata)/lists/known.sha256"), 2, "cannot name a list")
     expect(try muhafiz("list", "import", "--name", "l", "/nowhere/list"), 2, "cannot read /nowhere/list")
     expect(try muhafiz("list", "import", "--name", "l", "-", input: "nonsense\n"), 2, "cannot tell the format")

@@ -33,9 +33,42 @@ extension LedgerEntry {
         object.add("distance", match.distanceInBits)
       }
       if finding.matches.count > maximumMatches { facts.add("matches_in_all", finding.matches.count) }
+      facts.add(finding.chain, finding.reference)
     }
   }
 
   /// So that a content that meets a whole list still fits in an entry; the record has all.
   static let maximumMatches = 100
+}
+
+extension JSONLine {
+  /// Adds how a content was fetched. Each hop takes 2 KB at most, so that any chain fits in an entry.
+  mutating func add(_ chain: [FetchHop], _ reference: PageReference?) {
+    func cut(_ url: WebURL) -> String { String(url.description.prefix(1024)) }
+    if let reference {
+      add("page", cut(reference.page))
+      add("element", String(reference.element.prefix(64)))
+      add("attribute", String(reference.attribute.prefix(64)))
+    }
+    if chain.isEmpty { return }
+    add("chain", chain) { hop, text in
+      text.add("url", cut(hop.url))
+      text.add("time", LedgerTime.text(hop.startedAt.milliseconds))
+      text.add("address", hop.address?.description)
+      text.add("port", hop.port.map { Int64($0) })
+      text.add("tls", hop.security?.version)
+      text.add("certificate", hop.security?.certificate.hex)
+      text.add("status", hop.status.map { Int64($0) })
+      text.add("size", hop.sizeInBytes)
+      text.add("sha256", hop.digest?.hex)
+      for header in hop.headers {
+        switch header.name {
+        case "content-type": text.add("content_type", String(header.value.prefix(100)))
+        case "last-modified": text.add("last_modified", String(header.value.prefix(100)))
+        case "etag": text.add("etag", String(header.value.prefix(100)))
+        default: break
+        }
+      }
+    }
+  }
 }

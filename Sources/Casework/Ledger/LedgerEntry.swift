@@ -49,6 +49,7 @@ struct LedgerEntry {
     case caseMoved = "case.moved"
     case reportReceived = "report.received"
     case reportRepeated = "report.repeated"
+    case reportVisited = "report.visited"
     case takedownIssued = "takedown.issued"
     case takedownNotified = "takedown.notified"
     case takedownAcknowledged = "takedown.acknowledged"

@@ -32,6 +32,9 @@ enum Schema {
     migrator.registerMigration("5 takedowns") { database in
       try database.execute(sql: takedowns)
     }
+    migrator.registerMigration("report queue") { database in
+      try database.execute(sql: reportQueue)
+    }
     return migrator
   }
 
@@ -145,6 +148,11 @@ enum Schema {
       source TEXT,
       reference TEXT
     ) STRICT;
+    """
+
+  private static let reportQueue = """
+    ALTER TABLE report ADD COLUMN visited_at INTEGER;  -- since it was last received; else it waits for a scan
+    CREATE INDEX report_by_queue ON report (id) WHERE visited_at IS NULL;
     """
 
   private static let decisions = """

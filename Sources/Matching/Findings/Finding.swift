@@ -37,6 +37,10 @@ public struct Finding: Sendable, Hashable {
   public let verdict: Verdict
   /// All list versions that were asked, also those that had nothing to say.
   public let listsUsed: [ListVersion]
+  /// How the content was fetched, for one at a URL.
+  public var chain: [FetchHop] = []
+  /// The page that refers to the content, for one that was found on a page.
+  public var reference: PageReference?
 
   public init(
     location: ContentLocation, fingerprint: Fingerprint, mediaType: String?, matches: [Match], verdict: Verdict,

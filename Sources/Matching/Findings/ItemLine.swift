@@ -28,6 +28,7 @@ public enum ItemLine {
       }
     }
     if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
+    add(item.chain, item.reference, to: &line)
     return line
   }
 
@@ -42,6 +43,7 @@ public enum ItemLine {
     line.add("status", ItemState.hashed.name)
     add(finding.fingerprint, to: &line)
     add(finding.matches, finding.verdict, to: &line)
+    add(finding.chain, finding.reference, to: &line)
     return line
   }
 
@@ -93,6 +95,35 @@ public enum ItemLine {
         object.add("entries_within", near.entriesWithin)
         object.add("discount", near.discount?.rawValue)
       }
+    }
+  }
+
+  /// How a content at a URL was come by.
+  private static func add(_ chain: [FetchHop], _ reference: PageReference?, to line: inout JSONLine) {
+    if let reference {
+      line.add("page", reference.page.description)
+      line.add("element", reference.element)
+      line.add("attribute", reference.attribute)
+      line.add("order", reference.order)
+    }
+    if chain.isEmpty { return }
+    line.add("chain", chain) { hop, object in
+      object.add("url", hop.url.description)
+      object.add("time", hop.startedAt.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+      object.add("address", hop.address?.description)
+      object.add("port", hop.port.map(Int.init))
+      object.add("tls", hop.security?.version)
+      object.add("certificate_sha256", hop.security?.certificate.hex)
+      object.add("status", hop.status)
+      if !hop.headers.isEmpty {
+        object.add("headers", hop.headers) { header, field in
+          field.add("name", header.name)
+          field.add("value", header.value)
+        }
+      }
+      object.add("size", hop.sizeInBytes)
+      object.add("sha256", hop.digest?.hex)
+      object.add("failure", hop.failure?.description)
     }
   }
 }

@@ -76,6 +76,10 @@ public struct ScannedItem: Sendable {
   public var matches: [Match] = []
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?
+  /// How the item was fetched, for one at a URL.
+  public var chain: [FetchHop] = []
+  /// The page that refers to the item; `nil` where it was asked for itself.
+  public var reference: PageReference?
 
   public init(at place: ContentLocation.Place, member: String? = nil, state: ItemState) {
     self.place = place

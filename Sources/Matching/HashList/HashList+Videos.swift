@@ -80,9 +80,11 @@ extension HashList {
     var (low, high) = (0, frames.keys.count)
     while low < high {
       let middle = (low + high) / 2
-      if try layout.precedes(try record(middle, in: frames), key) { low = middle + 1 } else { high = middle }
+      let order = layout.compare(try record(middle, in: frames), key)
+      if order == 0 { return middle }
+      if order < 0 { low = middle + 1 } else { high = middle }
     }
-    return try low < frames.keys.count && layout.equal(try record(low, in: frames), key) ? low : nil
+    return nil
   }
 
   /// Checks that each video has the digest that is its record, and that exactly its comparable frames lead to it.

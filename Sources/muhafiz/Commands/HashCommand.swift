@@ -89,7 +89,7 @@ struct HashCommand: ParsableCommand {
 func existing(_ paths: [String]) throws -> [FilePath] {
   try paths.map { text in
     if text.contains("://") {
-      throw UsageError("'\(text)' is a URL; this version scans files and folders")
+      throw UsageError("'\(text)' is a URL; 'muhafiz scan' visits URLs")
     }
     let path = FilePath(text)
     do { _ = try FileStatus.exists(path) } catch { throw UsageError("\(text): \(error)", hint: "nothing was scanned") }

@@ -7,7 +7,7 @@ import Scanning
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Takes in URLs that were reported.",
+    commandName: "report", abstract: "Takes in URLs that were reported; 'muhafiz scan --reports' visits those that wait.",
     subcommands: [ReportAdd.self, ReportList.self])
 }
 
@@ -94,6 +94,7 @@ struct ReportList: ParsableCommand {
 
   @OptionGroup var home: HomeOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Flag(help: "Only those that wait for a scan, the oldest first.") var queued = false
   @Option(help: "Only reports below this number: the last of the page before.") var before: String?
   @Option(help: "At most so many.") var limit = 50
 
@@ -105,7 +106,8 @@ struct ReportList: ParsableCommand {
       }
       return number
     }
-    let reports = try home.requireCaseStore().reports(before: before, limit: limit)
+    let store = try home.requireCaseStore()
+    let reports = try queued ? Array(store.queuedReports().prefix(limit)) : store.reports(before: before, limit: limit)
     if format == .text { print("REPORT     TIMES  FIRST RECEIVED        CASE       URL") }
     for report in reports {
       switch format {
@@ -124,6 +126,7 @@ struct ReportList: ParsableCommand {
         line.add("source", report.source)
         line.add("reference", report.reference)
         line.add("case", report.caseNumber?.description)
+        line.add("visited", report.visitedAt?.formatted(.iso8601))
         line.show()
       }
     }

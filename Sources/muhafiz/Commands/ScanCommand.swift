@@ -10,7 +10,7 @@ import SystemPackage
 
 struct ScanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "scan", abstract: "Scans files and folders against the lists in force.",
+    commandName: "scan", abstract: "Scans files, folders and pages on the web against the lists in force.",
     discussion: """
       Every item ends in one state: hashed, unhashable, skipped or error, and the summary counts all of them. Printed are \
       those that match or were not hashed in full; --all prints every one. Links are not followed and files are only read. \
@@ -24,6 +24,9 @@ struct ScanCommand: ParsableCommand {
         muhafiz scan /media/exhibit-7 --resume
         muhafiz scan /media/exhibit-7 --record --exhibit EX-7 --format ndjson -o exhibit-7.ndjson
         muhafiz scan --no-perceptual --all --format csv folder > report.csv
+        muhafiz scan https://host.example/page --format ndjson
+        muhafiz scan --urls-from mail.txt --record
+        muhafiz scan --reports --record               what 'muhafiz report add' has queued
 
       EXIT CODES
         0 complete, no match      1 complete, with a match
@@ -44,14 +47,17 @@ struct ScanCommand: ParsableCommand {
   @Flag(help: "Compare digests only: no picture is decoded.") var noPerceptual = false
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
   @OptionGroup var limits: LimitOptions
+  @OptionGroup(title: "Web") var fetching: FetchOptions
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
   @Option(help: "Items in hand at once. Default: as many as processors.") var jobs: Int?
   @Option(help: "Progress on standard error: auto (on a terminal), always or never.") var progress = ProgressMode.auto
   @OptionGroup var pace: PaceOptions
   @OptionGroup var journalling: JournalOptions
-  @Argument(help: "Files or folders.") var paths: [String]
+  @Argument(help: "Files or folders; or URLs.") var paths: [String] = []
 
   func run() throws {
+    if fetching.isAsked(paths) { return try scanWeb() }
+    guard !paths.isEmpty else { throw UsageError("nothing to scan: name files, folders or URLs") }
     let journals = ScanJournals(home: home.path)
     guard let named = try journalling.named(paths, in: journals) else { return try run(journals, resuming: nil) }
     // The same command again, from the same folder.
@@ -175,7 +181,7 @@ struct ScanCommand: ParsableCommand {
   }
 
   /// Says which entries met too many pictures, and where the scan is recorded keeps them from counting in the next.
-  private func sayFloods(_ floods: [FloodBreaker.Trip]) throws {
+  func sayFloods(_ floods: [FloodBreaker.Trip]) throws {
     for flood in floods {
       complain(
         "warning: entry \(flood.entry) of list \(flood.list.name) looked like \(flood.matches.grouped) of \(flood.pictures.grouped) "
@@ -201,7 +207,7 @@ struct ScanCommand: ParsableCommand {
 }
 
 /// Ends a scan in good order at the first ^C, and at once at the second.
-private final class Interruption {
+final class Interruption {
   private let sources: [any DispatchSourceSignal]
 
   init(_ stop: @escaping @Sendable () -> Void) {

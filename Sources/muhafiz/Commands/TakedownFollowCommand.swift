@@ -58,19 +58,23 @@ struct TakedownNotice: ParsableCommand {
 
 struct TakedownRecheck: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "recheck", abstract: "Records what a re-check found, or lists the re-checks that are due.",
+    commandName: "recheck", abstract: "Visits what was to be taken down, or records what a person found.",
     discussion: """
       Two answers of 'gone' in a row, at least 15 minutes apart, close a takedown; 'unreachable' is not 'gone'. A content that \
       is up again after it was closed reopens it.
 
       EXAMPLES
         muhafiz takedown recheck                          those that are due
+        muhafiz takedown recheck --fetch                  visits those that are due, and records what it finds
         muhafiz takedown recheck T-3 --answer gone --detail 'HTTP 410'
       """)
 
   @OptionGroup var home: HomeOptions
   @OptionGroup var actor: ActorOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
+  @Flag(help: "Visit those that are due.") var fetch = false
+  @OptionGroup(title: "Web") var fetching: FetchOptions
+  @OptionGroup var limits: LimitOptions
   @Option(help: ArgumentHelp("What was found: \(RecheckAnswer.allCases.map(\.rawValue).joined(separator: ", "))."))
   var answer: RecheckAnswer?
   @Option(help: "What was seen: a status, the address it moved to.") var detail: String?
@@ -78,6 +82,10 @@ struct TakedownRecheck: ParsableCommand {
 
   func run() throws {
     let store = try home.requireCaseStore()
+    if fetch {
+      guard number == nil, answer == nil else { throw UsageError("--fetch visits all that are due") }
+      return try visitDue(store)
+    }
     guard let number else {
       guard answer == nil else { throw UsageError("--answer is about one takedown") }
       if format == .text { print(TakedownLine.heading) }

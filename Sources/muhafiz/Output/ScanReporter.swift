@@ -110,10 +110,15 @@ final class ScanReporter {
 
   private static func text(of item: ScannedItem) -> [String] {
     let path = item.placeForTerminal
-    if let reason = item.state.reason {
-      return ["\(item.state.name.uppercased().padded(9))\(path): \(reason.forTerminal)"]
+    var way: [String] = []
+    if let reference = item.reference {
+      way.append("         on \(reference.page), \(reference.element.forTerminal) \(reference.attribute.forTerminal)")
     }
-    var lines = ["\((item.verdict?.rawValue ?? "partly").uppercased().padded(9))\(path)"]
+    if item.chain.count > 1 { way.append("         over " + item.chain.dropFirst().map(\.url.description).joined(separator: " → ")) }
+    if let reason = item.state.reason {
+      return ["\(item.state.name.uppercased().padded(9))\(path): \(reason.forTerminal)"] + way
+    }
+    var lines = ["\((item.verdict?.rawValue ?? "partly").uppercased().padded(9))\(path)"] + way
     lines += item.matches.map { "         \($0.sentence)" }
     if case .unhashable(let reason) = item.perceptual {
       lines.append("         no perceptual hash: \(reason.forTerminal)")

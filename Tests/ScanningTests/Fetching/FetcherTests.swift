@@ -1,0 +1,213 @@
+import Foundation
+import Hashing
+import Matching
+import Testing
+
+@testable import Scanning
+
+struct FetcherTests {
+  private static let shared = Result { try WebServer() }
+  private let server = try! shared.get()
+
+  private func fetch(_ path: String, _ change: (inout FetchPolicy) -> Void = { _ in }) throws -> Fetched {
+    var policy = server.policy
+    change(&policy)
+    return try ScanningTests.fetch([server.url(path)], policy)[0]
+  }
+
+  private func failure(_ path: String, _ change: (inout FetchPolicy) -> Void = { _ in }) throws -> FetchFailure? {
+    guard case .failure(let failure) = try fetch(path, change).body else { return nil }
+    return failure
+  }
+
+  @Test func aBodyComesWithItsEvidence() throws {
+    let fetched = try fetch("/text")
+    #expect(try String(decoding: fetched.body.get(), as: UTF8.self) == "a landscape, as text\n")
+    let hop = fetched.chain[0]
+    #expect(
+      fetched.chain.count == 1 && hop.status == 200 && hop.address == IPAddress("127.0.0.1")
+        && hop.port == server.port("plain"))
+    #expect(hop.security == nil && hop.sizeInBytes == 21 && abs(hop.startedAt.timeIntervalSinceNow) < 30)
+    #expect(hop.headers.map(\.name) == ["content-type", "etag", "server", "content-length"])
+    #expect(fetched.header("content-type") == "text/plain")
+  }
+
+  @Test func redirectsAreFollowedHopByHopAndRecorded() throws {
+    let five = try fetch("/hops/5")
+    #expect(five.chain.map(\.status) == [302, 302, 302, 302, 302, 200] && five.url.target == "/text")
+    #expect(five.chain.dropLast().allSatisfy { $0.digest != nil && $0.headers.contains { $0.name == "location" } })
+    let six = try fetch("/hops/1000")
+    #expect(throws: FetchFailure(.badRedirect, "")) { try six.body.get() }
+    #expect(six.chain.count == 6)
+    let circle = try fetch("/circle/a")
+    #expect(throws: FetchFailure(.badRedirect, "")) { try circle.body.get() }
+    #expect(circle.chain.map(\.url.target) == ["/circle/a", "/circle/b"])
+    #expect(try fetch("/raw-location").url.target == "/bytes/7?name=%E9")
+  }
+
+  @Test(arguments: [
+    ("file:///etc/passwd", FetchFailure.Code.badRedirect), ("gopher://127.0.0.1/", .badRedirect),
+    ("http://", .badRedirect),
+    ("http://a%40b%40c/", .badRedirect), ("\\\\127.0.0.1\\x", .badRedirect), ("http://10.0.0.1/", .refused),
+    ("http://169.254.169.254/latest/meta-data/", .refused), ("http://localhost/", .refused), ("//[::1]/", .refused),
+  ])
+  func aRedirectThatLeadsAstrayEndsTheChain(_ target: String, _ code: FetchFailure.Code) throws {
+    let fetched = try fetch("/to?url=\(target.replacing("\\", with: "%5C"))")
+    guard case .failure(let failure) = fetched.body else { return #expect(Bool(false), "it was followed") }
+    #expect(failure.code == code && fetched.chain.count == 1 && fetched.chain[0].status == 302)
+    #expect(fetched.chain[0].failure == failure)
+  }
+
+  @Test func whatIsFetchedOnItsOwnIsNotFetchedTwice() throws {
+    let text = try server.url("/text/alone")
+    nonisolated(unsafe) var results: [Fetched] = []
+    let fetcher = try Fetcher(server.policy, claim: { url, _ in url != text }, deliver: { results.append($0) })
+    fetcher.fetch(FetchRequest(url: try server.url("/to?url=/text/alone")))
+    fetcher.close()
+    #expect(throws: FetchFailure(.elsewhere, "")) { try results[0].body.get() }
+    #expect(try server.counts().requests["/text/alone"] == nil)
+  }
+
+  @Test(arguments: [
+    ("/endless-headers", FetchFailure.Code.tooLarge), ("/one-long-header", .brokenAnswer), ("/endless", .tooLarge),
+    ("/bomb", .tooLarge), ("/double-bomb", .tooLarge), ("/broken-gzip", .brokenAnswer), ("/says-more", .unreachable),
+    ("/bad-chunk", .unreachable), ("/big-chunk", .unreachable), ("/nothing", .unreachable), ("/noise", .brokenAnswer),
+    ("/old", .brokenAnswer), ("/status/404", .status), ("/status/500", .status), ("/status/304", .status),
+    ("/slow-headers", .timedOut),
+    ("/slow-body", .timedOut), ("/never", .timedOut),
+  ])
+  func aHostileAnswerIsAStateWithItsReason(_ path: String, _ code: FetchFailure.Code) throws {
+    let failure = try failure(path) { policy in
+      policy.deadline = .seconds(2)
+      policy.mostBodyBytes = 1 << 20
+    }
+    #expect(failure?.code == code && failure?.reason.isEmpty == false)
+  }
+
+  @Test func lengthsThatAreTooShortCutTheBody() throws {
+    #expect(try String(decoding: fetch("/says-less").body.get(), as: UTF8.self) == "longe")
+    #expect(try String(decoding: fetch("/gzip").body.get(), as: UTF8.self) == "a landscape, as text\n")
+    #expect(try fetch("/says-less").chain[0].headers.contains(FetchHop.Header(name: "content-length", value: "5")))
+    let limit = try fetch("/bytes/1?size=1024") { $0.mostBodyBytes = 1024 }
+    #expect(try limit.body.get().count == 1024)
+    #expect(try failure("/bytes/1?size=1040") { $0.mostBodyBytes = 1024 }?.code == .tooLarge)
+  }
+
+  @Test func hostsThatDoNotAnswerAreToldApart() throws {
+    var policy = server.policy
+    policy.connectDeadline = .seconds(3)
+    let closed = try ScanningTests.fetch([WebURL("http://127.0.0.1:\(server.port("closed"))/")], policy)[0]
+    #expect(throws: FetchFailure(.unreachable, "")) { try closed.body.get() }
+    let missing = try ScanningTests.fetch([WebURL("http://no-such-name.example:\(server.port("plain"))/")], policy)[0]
+    #expect(throws: FetchFailure(.unresolvable, "")) { try missing.body.get() }
+  }
+
+  @Test func aBusyHostIsAskedAgainLater() throws {
+    let fetched = try fetch("/busy/1") { $0.retries = 2 }
+    #expect(try String(decoding: fetched.body.get(), as: UTF8.self) == "at last\n")
+    #expect(try server.counts().requests["/busy/1"] == 3)
+    #expect(try failure("/busy/2") { $0.retries = 1 }?.code == .status)
+    #expect(try failure("/status/503?after=3600") { $0.retries = 2 }?.code == .status)
+    #expect(try server.counts().requests["/status/503"] == 1)
+  }
+
+  @Test func certificatesAreCheckedAndRecorded() throws {
+    let url = try server.url("/text", "https")
+    let distrusted = try ScanningTests.fetch([url], server.policy)[0]
+    #expect(throws: FetchFailure(.insecure, "")) { try distrusted.body.get() }
+    let trusted = try ScanningTests.fetch([url], server.trusting(server.policy))[0]
+    #expect(try trusted.body.get().count == 21)
+    let security = try #require(trusted.chain[0].security)
+    #expect(security.version.hasPrefix("TLSv1.") && security.certificate.algorithm == .sha256)
+    // Not TLS at all, and a plain request to a port that speaks it.
+    var policy = server.policy
+    policy.connectDeadline = .seconds(1)
+    let plain = try ScanningTests.fetch([WebURL("https://127.0.0.1:\(server.port("plain"))/")], policy)[0]
+    #expect(throws: FetchFailure.self) { try plain.body.get() }
+    #expect(throws: FetchFailure.self) {
+      try ScanningTests.fetch([WebURL("http://127.0.0.1:\(server.port("secure"))/")], server.policy)[0].body.get()
+    }
+  }
+
+  @Test func nothingIsRememberedOfAHost() throws {
+    for _ in 0..<2 { _ = try fetch("/cookie").body.get() }
+    let urls = try (0..<4).map { try server.url("/cookie?\($0)") }
+    _ = try ScanningTests.fetch(urls, server.policy)
+    #expect(try server.counts().requests["credentials"] == nil)
+  }
+
+  @Test func eachBodyIsItsOwnHoweverManyAreFetchedAtOnce() throws {
+    let urls = try (0..<500).map { try server.url("/bytes/\($0)?size=\(16 * ($0 % 40))") }
+    let fetched = try ScanningTests.fetch(urls, server.policy)
+    #expect(fetched.count == 500)
+    for (number, fetched) in fetched.enumerated() {
+      let expected = Array(
+        repeating: Array(String(repeating: "0", count: 16 - "\(number)".count).utf8) + Array("\(number)".utf8),
+        count: number % 40
+      ).flatMap { $0 }
+      #expect(try fetched.body.get() == expected)
+    }
+  }
+
+  /// More arrives than may lie in memory; it waits for the one who takes it, and all of it comes.
+  @Test func bodiesThatNobodyTakesHoldUpTheNetwork() throws {
+    var policy = server.policy
+    policy.mostBufferedBytes = 4 << 20
+    policy.mostPerHost = 64
+    nonisolated(unsafe) var waiting: [[UInt8]] = []
+    let lock = NSLock()
+    let fetcher = try Fetcher(policy) { fetched in
+      lock.withLock { waiting.append((try? fetched.body.get()) ?? []) }
+    }
+    for number in 0..<64 {
+      fetcher.fetch(FetchRequest(url: try server.url("/bytes/\(number)?size=1048576"), number: number))
+    }
+    var (taken, most) = (0, 0)
+    while taken < 64 {
+      Thread.sleep(forTimeInterval: 0.02)
+      let bodies = lock.withLock {
+        defer { waiting = [] }
+        return waiting
+      }
+      most = max(most, bodies.count)
+      for body in bodies {
+        #expect(body.count == 1_048_576)
+        fetcher.release(body)
+      }
+      taken += bodies.count
+    }
+    fetcher.close()
+    #expect(most <= 5)
+  }
+
+  /// Hosts that send a byte now and then take nothing from others: those are all done before the first slow one is given up.
+  @Test func slowHostsHoldUpNobody() throws {
+    var policy = server.policy
+    policy.mostPerHost = 512
+    policy.deadline = .seconds(6)
+    nonisolated(unsafe) var done: [FetchRequest] = []
+    let fetcher = try Fetcher(policy) { done.append($0.request) }
+    for number in 0..<200 {
+      fetcher.fetch(
+        FetchRequest(url: try server.url(["/slow-body", "/slow-headers", "/never"][number % 3] + "?\(number)")))
+    }
+    for number in 1...200 { fetcher.fetch(FetchRequest(url: try server.url("/bytes/\(number)?alone"), number: number)) }
+    fetcher.close()
+    #expect(done.count == 400 && done.prefix(200).allSatisfy { $0.number > 0 })
+  }
+
+  @Test func stoppedRequestsAreSaidToBe() throws {
+    nonisolated(unsafe) var results: [Fetched] = []
+    var policy = server.policy
+    policy.mostAtOnce = 1
+    let fetcher = try Fetcher(policy) { results.append($0) }
+    for number in 0..<10 { fetcher.fetch(FetchRequest(url: try server.url("/never?\(number)"), number: number)) }
+    Thread.sleep(forTimeInterval: 0.3)
+    fetcher.stop()
+    fetcher.close()
+    let codes = results.map { result -> FetchFailure.Code? in
+      if case .failure(let failure) = result.body { failure.code } else { nil }
+    }
+    #expect(codes == Array(repeating: .stopped, count: 10))
+  }
+}
