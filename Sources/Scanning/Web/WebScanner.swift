@@ -115,7 +115,7 @@ private final class WebDelivery: @unchecked Sendable {
     try lock.withLock {
       ScanSummary(
         counts: report.counts, reportDigest: try report.finish(), isInterrupted: isInterrupted,
-        floods: report.breaker.trips)
+        floods: report.breaker.trips, resumption: nil)
     }
   }
 }
