@@ -57,11 +57,7 @@ struct ItemScanner: ~Copyable {
         control.pace(count)
         return count
       }
-      let item = try item(at: .file(path), nil, content, look(content, source, &lease))
-      guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else {
-        return [item]
-      }
-      return try decoders.withArchiveLease { try readMembers(of: item, type, source, &$0, &lease) }
+      return try items(of: content, at: .file(path), nil, source, decoders, &lease)
     }
   }
 
@@ -87,10 +83,18 @@ struct ItemScanner: ~Copyable {
         buffer.copyBytes(from: rest)
         return rest.count
       }
-      let whole = try item(at: place, member, content, look(content, source, &lease))
-      guard options.archives, let type = content.mediaType, type.isArchive else { return [whole] }
-      return try decoders.withArchiveLease { try readMembers(of: whole, type, source, &$0, &lease) }
+      return try items(of: content, at: place, member, source, decoders, &lease)
     }
+  }
+
+  /// The item of a content that was digested, and the members where it is an archive.
+  private mutating func items(
+    of content: Content, at place: ContentLocation.Place, _ member: String?, _ source: ByteSource,
+    _ decoders: DecoderPool, _ lease: inout DecoderLease
+  ) throws -> [ScannedItem] {
+    let item = try item(at: place, member, content, look(content, source, &lease))
+    guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else { return [item] }
+    return try decoders.withArchiveLease { try readMembers(of: item, type, source, &$0, &lease) }
   }
 
   /// What one pass over an item's bytes gives.

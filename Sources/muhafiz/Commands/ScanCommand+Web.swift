@@ -53,7 +53,8 @@ extension ScanCommand {
     let recorder =
       try record || fetching.reports ? store.map { try beginRecord(run, at: begun, blocklist, mentions, in: $0) } : nil
     let reporter = ScanReporter(format, all: all, writer: try ResultWriter(output))
-    try reporter.begin(ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed", earlierSessions: 0))
+    try reporter.begin(
+      ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed", earlierSessions: 0))
     let clock = ContinuousClock.now
     let scanner = WebScanner(
       blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
