@@ -61,7 +61,8 @@ let package = Package(
       name: "DecodingTests", dependencies: ["TestSupport", "Hashing", "Decoding", "muhafiz-decoder", system]),
     .testTarget(
       name: "ScanningTests",
-      dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system]),
+      dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system],
+      exclude: ["Pages/site.py"]),
     .testTarget(
       name: "CaseworkTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", "muhafiz-decoder", grdb, system],
