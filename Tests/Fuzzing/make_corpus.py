@@ -67,3 +67,21 @@ write("query", MD5, f"sha1:{SHA1}", f"SHA-256:{SHA256}", f"pdq:{PDQ}", "foo:1", 
 # Patches of the golden files: none; the file's size, the number of sections, a section's offset; some records.
 write("hashlist", b"\0", b"\1", b"\0\0\0\x10\xff\xff\xff\xff", b"\1\0\0\x28\x40\0\0\0", b"\1\0\0\x90\0\0\1\0\0\0\xd0\0\x10\0\0",
       b"\x81\0\x10\0ABCD", b"\1\0\x10\0\xff\xff\xff\xff\0\x20\0\0\0\0\0")
+
+html = ("<!doctype html><meta charset=utf-8><base href=/a/><meta property='og:image' content=x.jpg><style>p{background:url('a.png')}</style>"
+        "<script type='application/ld+json'>{'contentUrl':'v.mp4'}</script><script><!--<script></script>--></script><!-- c --!><img/srcset='a.jpg 1x, b 2x'"
+        " src=&period;&#x41;><iframe srcdoc='<img src=d>'></iframe><img src='data:image/gif;base64,R0lGODlh'><svg><image xlink:href=s /></svg></p a='>'>")
+write("html", html, "<!--><a href=x.jpg>", "</br><img\fsrc=a>")
+write("xhtml", html, "<x:script/><x:img src='a'/>")
+write("css", "@import 'a.css'; /* c */ .b{background:url( c.png ),image-set(\"d\" 1x, url(e) 2x)} \\75 rl(g\\.png)", "url('a\\66 b")
+write("srcset", "a 1x, b 640w,c (1,2) 2h", ",, data:x,y 1x")
+write("linked-data", '{"@graph":[{"contentUrl":"v.mp4","image":{"url":"https:\\/\\/a\\u0041\\ud83d\\ude42"}}],"embedUrl":"x"}', '[[{"image":"a/b"')
+write("data-url", "image/png;base64,iVBO Rw0K-_=", "text/html;charset=x,%41%4", ";base64,#")
+write("charset", "text/html; charset=\"utf-8\"", "<?xml version='1.0' encoding='koi8-r'?>", "<meta http-equiv=content-type content='a; charset = big5'>")
+write("hls", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=2x3,CODECS=\"a,b\"\nv.m3u8\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"s\"\n",
+      "#EXTM3U\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"5@6\"\n#EXT-X-KEY:METHOD=AES-128\n#EXT-X-BYTERANGE:7@8\ns.ts\n#EXT-X-BYTERANGE:9\ns.ts\n#EXT-X-ENDLIST")
+template = "+SegmentTemplate media=$RepresentationID$-$Number%05d$-$Time$ initialization=i timescale=10 duration=20 startNumber=3"
+write("dash", f"+MPD mediaPresentationDuration=PT1H2M3.5S\n+BaseURL\na/\n-\n+Period\n+AdaptationSet mimeType=video/mp4\n{template}\n+SegmentTimeline\n"
+      "+S t=0 d=5 r=3\n-\n+S d=9 r=-1\n-\n-\n-\n+Representation id=r bandwidth=5 width=4 height=3\n-\n-\n-\n-",
+      "+MPD\n+Period start=PT1S duration=PT9S\n+AdaptationSet\n+Representation\n+SegmentList\n+Initialization sourceURL=i range=0-9\n-\n"
+      "+SegmentURL media=a mediaRange=5-5\n-\n-\n+ContentProtection\n-\n-\n-\n-\n-")
