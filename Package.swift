@@ -29,6 +29,7 @@ let package = Package(
     .target(
       name: "CMedia",
       linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+    .systemLibrary(name: "CPDF", pkgConfig: "libqpdf", providers: [.apt(["libqpdf-dev"])]),
     .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -52,7 +53,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "muhafiz-decoder",
-      dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CXML", "CSandbox", system]),
+      dependencies: ["Hashing", "Decoding", "CMedia", "CContainers", "CXML", "CPDF", "CSandbox", system]),
 
     .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),

@@ -80,6 +80,7 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .rar: .rar
     case .cabinet: .cabinet
     case .iso9660: .iso9660
+    case .pdf: .pdf
     case .mp4, .quickTime, .threeGPP: .mov
     case .matroska, .webm: .matroska
     case .avi: .avi
@@ -88,7 +89,6 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .asf: .asf
     case .flv: .flv
     case .ogg: .ogg
-    default: nil
     }
   }
 

@@ -132,7 +132,7 @@ package struct DecodeRequest: Equatable, Sendable {
     case jpeg = 1
     case png, webp, gif, bmp, tiff, heif, jxl, icon, pnm, targa, jpeg2000, photoshop
     case zip = 32
-    case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660
+    case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660, pdf
 
     case mov = 64
     case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames, webpFrames

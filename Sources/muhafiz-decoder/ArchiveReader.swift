@@ -4,12 +4,12 @@ import Glibc
 
 /// Reads archives with libarchive and tells the parent of their members.
 struct ArchiveReader {
-  private let link: ParentLink
+  let link: ParentLink
   private let mostDepth: Int
 
   /// Bytes of an archive within an archive: it is read from memory, since it can be read in no other way.
-  private static let mostNestedInBytes = 128 << 20
-  private static let pieceInBytes = 1 << 18
+  static let mostNestedInBytes = 128 << 20
+  static let pieceInBytes = 1 << 18
 
   /// Why reading ends.
   struct Ending {
@@ -38,6 +38,7 @@ struct ArchiveReader {
   private func read(_ format: DecodeRequest.Format, _ input: ByteInput, path: [UInt8], depth: Int) -> Ending {
     let layout: Layout
     switch format {
+    case .pdf: return readPDF(input, path: path, depth: depth)
     case .gzip, .bzip2, .xz, .zstandard:
       // libarchive tells nothing of no bytes from damage.
       if Self.isNothing(format, input) { return .whole }
@@ -202,7 +203,7 @@ struct ArchiveReader {
   }
 
   /// Reads an archive within the archive.
-  private func open(_ format: DecodeRequest.Format, _ nested: Nested, name: [UInt8], depth: Int) {
+  func open(_ format: DecodeRequest.Format, _ nested: Nested, name: [UInt8], depth: Int) {
     link.tell(StreamEvent(.opened))
     let ending: Ending =
       if depth >= mostDepth {
@@ -216,7 +217,7 @@ struct ArchiveReader {
     end(.closed, ending)
   }
 
-  private func end(_ kind: StreamEvent.Kind, _ ending: Ending) {
+  func end(_ kind: StreamEvent.Kind, _ ending: Ending) {
     var event = StreamEvent(kind)
     event.status = ending.status.rawValue
     event.text = Array(ending.reason.utf8)
@@ -230,7 +231,7 @@ struct ArchiveReader {
 }
 
 /// The bytes of a member that is an archive itself.
-private struct Nested {
+struct Nested {
   private(set) var format: DecodeRequest.Format?
   private(set) var bytes: [UInt8] = []
   private(set) var isTooLong = false

@@ -26,6 +26,7 @@ enum DecoderLoop {
     setenv("TZ", "UTC0", 1)
     tzset()
     TextConverter.prepare()
+    ArchiveReader.preparePDF()
     var report = sandbox_report()
     if mode == .locked { guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) } }
     let hello = WorkerHello(
@@ -88,7 +89,7 @@ enum DecoderLoop {
     case .targa: media_decode_targa(&job, &result)
     case .jpeg2000: media_decode_jpeg2000(&job, &result)
     case .photoshop: media_decode_photoshop(&job, &result)
-    case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660:
+    case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660, .pdf:
       preconditionFailure("archives are read, not decoded")
     case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames, .webpFrames:
       preconditionFailure("videos have many results")

@@ -16,7 +16,7 @@ struct ArchiveTests {
     var ending: Unhashable?
   }
 
-  private func read(_ file: [UInt8], as type: MediaType? = nil, limits: ArchiveLimits = .init()) throws -> Told {
+  func read(_ file: [UInt8], as type: MediaType? = nil, limits: ArchiveLimits = .init()) throws -> Told {
     var all = DecodingLimits()
     all.archive = limits
     let pool = limits == ArchiveLimits() ? try DecoderPool.shared.get() : try DecoderPool(size: 1, limits: all)
@@ -49,7 +49,7 @@ struct ArchiveTests {
     return told
   }
 
-  private func archive(_ name: String) throws -> [UInt8] {
+  func archive(_ name: String) throws -> [UInt8] {
     try [UInt8](Data(contentsOf: Corpus.packageRoot.appending(path: "testdata/archives/\(name)")))
   }
 

@@ -36,11 +36,15 @@ struct JournalTests {
       perceptualHash: generator.hash(quality: 61))
     item.perceptual = .unhashable("limit: frames")
     item.contents = .incomplete("encrypted")
-    item.frames = [FrameHash(seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
+    item.videoStop = .listedVideo
+    item.frames = [FrameHash(number: 7, seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
     item.matches = [
       Match(
         list: ListVersion(name: "l", version: "2"), entry: "e", algorithm: .pdq, grade: .near, distanceInBits: 30,
         category: Category(scheme: "s", label: "A1"), contributor: "c", near: Self.near),
+      Match(
+        list: ListVersion(name: "v", version: "3"), entry: "film", algorithm: .vpdq, grade: .near, near: Self.near,
+        video: VideoMatch(listedFrames: 10, listedFound: 9, queryFrames: 8, queryFound: 7)),
       Match(list: ListVersion(name: "m", version: "1"), entry: "#7", algorithm: .sha1, grade: .legacyExact),
     ]
     item.verdict = .review
@@ -72,8 +76,8 @@ struct JournalTests {
     let names = Mirror(reflecting: record.items[0]).children.map { $0.label! }
     #expect(
       names == [
-        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "matches",
-        "verdict",
+        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "videoStop",
+        "matches", "verdict",
       ])
     var bytes = JournalBytes()
     record.write(to: &bytes)

@@ -58,9 +58,11 @@ extension ScannedItem {
       bytes.put(reason)
     }
     bytes.put(frames) { bytes, frame in
+      bytes.put(frame.number) { $0.put(UInt64($1)) }
       bytes.put(frame.seconds.bitPattern)
       frame.hash.write(to: &bytes)
     }
+    bytes.put(videoStop) { $0.put($1.rawValue) }
     bytes.put(matches) { $1.write(to: &$0) }
     bytes.put(verdict) { $0.put($1.rawValue) }
   }
@@ -94,8 +96,11 @@ extension ScannedItem {
     default: throw Malformed()
     }
     frames = try bytes.array { bytes throws(Malformed) in
-      FrameHash(seconds: Double(bitPattern: try bytes.number()), hash: try PerceptualHash(from: &bytes))
+      FrameHash(
+        number: try bytes.optional { bytes throws(Malformed) in UInt32(truncatingIfNeeded: try bytes.number()) },
+        seconds: Double(bitPattern: try bytes.number()), hash: try PerceptualHash(from: &bytes))
     }
+    videoStop = try bytes.optional { bytes throws(Malformed) in try bytes.word() }
     matches = try bytes.array { bytes throws(Malformed) in try Match(from: &bytes) }
     verdict = try bytes.optional { bytes throws(Malformed) in try bytes.word() }
   }
@@ -160,6 +165,9 @@ extension Match {
       bytes.put(near.entriesWithin)
       bytes.put(near.discount) { $0.put($1.rawValue) }
     }
+    bytes.put(video) { bytes, video in
+      for count in [video.listedFrames, video.listedFound, video.queryFrames, video.queryFound] { bytes.put(count) }
+    }
   }
 
   fileprivate init(from bytes: inout JournalBytesReader) throws(JournalBytesReader.Malformed) {
@@ -179,6 +187,11 @@ extension Match {
           query: query, queryQuality: queryQuality, listedQuality: listedQuality, entriesWithin: try bytes.int())
         near.discount = try bytes.optional { bytes throws(Malformed) in try bytes.word() }
         return near
+      },
+      video: try bytes.optional { bytes throws(Malformed) in
+        func count() throws(Malformed) -> Int { Int(UInt32(truncatingIfNeeded: try bytes.number())) }
+        return VideoMatch(
+          listedFrames: try count(), listedFound: try count(), queryFrames: try count(), queryFound: try count())
       })
   }
 }

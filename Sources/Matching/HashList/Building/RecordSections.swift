@@ -97,7 +97,7 @@ struct RecordSections: ~Copyable {
     switch layout.algorithm {
     case .pdq: try withUnsafeBytes(of: UInt8(truncatingIfNeeded: layout.detail(record))) { try qualities.append($0) }
     case .video:
-      try places.append(layout.attribution(record) == RecordLayout.unresolved ? 1 : 0)
+      try places.append(layout.attribution(record) == RecordLayout.unresolved ? UInt32(1) : 0)
       try places.append(layout.detail(record))
     default: break
     }
