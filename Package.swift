@@ -29,7 +29,9 @@ let package = Package(
     .target(
       name: "CMedia",
       linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
-    .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(
+      name: "CContainers", pkgConfig: "libarchive",
+      providers: [.apt(["libarchive-dev", "libtsk-dev", "libewf-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),

@@ -1,3 +1,4 @@
+import Decoding
 import Foundation
 import Glibc
 import Hashing
@@ -36,6 +37,10 @@ struct JournalTests {
       perceptualHash: generator.hash(quality: 61))
     item.perceptual = .unhashable("limit: frames")
     item.contents = .incomplete("encrypted")
+    item.origin = MemberOrigin(
+      volume: 3, inode: .max, allocation: .deleted, runs: [.init(offset: 1 << 40, length: 9), .init(offset: nil, length: 1)],
+      isFragmentedFurther: true)
+    item.storedDigests = [StoredDigest(generator.digest(.md5), isRight: true), StoredDigest(generator.digest(.sha1), isRight: false)]
     item.frames = [FrameHash(seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
     item.matches = [
       Match(
@@ -72,8 +77,8 @@ struct JournalTests {
     let names = Mirror(reflecting: record.items[0]).children.map { $0.label! }
     #expect(
       names == [
-        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "matches",
-        "verdict",
+        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "origin",
+        "storedDigests", "frames", "matches", "verdict",
       ])
     var bytes = JournalBytes()
     record.write(to: &bytes)
