@@ -30,7 +30,9 @@ let package = Package(
       name: "CMedia",
       linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
     .systemLibrary(name: "CPDF", pkgConfig: "libqpdf", providers: [.apt(["libqpdf-dev"])]),
-    .systemLibrary(name: "CContainers", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(
+      name: "CContainers", pkgConfig: "libarchive",
+      providers: [.apt(["libarchive-dev", "libtsk-dev", "libewf-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),

@@ -1,3 +1,9 @@
-// libarchive, as Swift imports it. Linked by muhafiz-decoder alone.
+// libarchive, libtsk and libewf, as Swift imports them. Linked by muhafiz-decoder alone.
 #include <archive.h>
 #include <archive_entry.h>
+
+// libewf reads through handles of libbfio, which read through us.
+#define LIBEWF_HAVE_BFIO 1
+#include <libbfio.h>
+#include <libewf.h>
+#include <tsk/libtsk.h>

@@ -1,4 +1,6 @@
-/// One member of an archive, or of an archive within it, as the decoder tells of it.
+import Hashing
+
+/// One member of an archive or of a disk image, or of an archive within it, as the decoder tells of it.
 public struct ArchiveMember: Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     /// Has bytes, which follow.
@@ -9,6 +11,19 @@ public struct ArchiveMember: Sendable, Equatable {
     case hardLink
     /// A device, FIFO or socket.
     case special
+    /// Has none: a deleted file of which no content is left.
+    case lost
+    /// Has none of its own: a deleted name whose metadata belong to another file now.
+    case reallocated
+    /// Has none: a volume without a file system, and with nothing but zeros in it.
+    case empty
+
+    /// The number in an event.
+    package init(status: UInt32) { self = Self.numbered[Int(min(status, UInt32(Self.numbered.count) - 1))] }
+
+    package var status: UInt32 { UInt32(Self.numbered.firstIndex(of: self) ?? Self.numbered.count - 1) }
+
+    private static let numbered: [Kind] = [.symbolicLink, .hardLink, .lost, .reallocated, .empty, .special]
   }
 
   public let kind: Kind
@@ -18,8 +33,12 @@ public struct ArchiveMember: Sendable, Equatable {
   /// It is what the archive says, `..` included, and nothing is ever written there. Bytes that are no UTF-8 are `\xNN`.
   public let path: String
 
-  init(kind: Kind, name: [UInt8]) {
+  /// Where it lies, for members of a disk image itself.
+  public let origin: MemberOrigin?
+
+  init(kind: Kind, name: [UInt8], origin: MemberOrigin? = nil) {
     self.kind = kind
+    self.origin = origin
     path = String(validating: name, as: UTF8.self) ?? Self.escaped(name)
   }
 
@@ -31,7 +50,7 @@ public struct ArchiveMember: Sendable, Equatable {
   }
 }
 
-/// What happens while an archive is read, in order.
+/// What happens while an archive or a disk image is read, in order.
 public enum ArchiveEvent {
   /// A member begins.
   case member(ArchiveMember)
@@ -43,6 +62,8 @@ public enum ArchiveEvent {
   case opened
   /// The archive that was opened last has been read; with a reason where not to its end.
   case closed(Unhashable?)
+  /// What the image itself says of the medium's bytes.
+  case storedDigest(Digest)
 }
 
 /// What one archive may cost, archives within it included. Whichever limit it meets is the reason in its answer.
@@ -102,13 +123,23 @@ public struct ArchiveLimits: Sendable, Equatable {
 /// Bytes of a file that a decoder asks for as it needs them.
 public struct ByteSource {
   public let sizeInBytes: Int64
+  /// Of the files that it is made of, one after the other.
+  let segmentSizesInBytes: [Int64]
   /// Fills the buffer from an offset; returns how many bytes there are, fewer only at the end.
   let read: (_ offset: Int64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
 
+  /// Reads some bytes from an offset on; none at the end.
+  public func bytes(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    try read(offset, buffer)
+  }
+
+  /// - Parameter segments: Sizes of the files that the source is made of; they add up to its size. `nil` for one file.
   public init(
-    sizeInBytes: Int64, read: @escaping (_ offset: Int64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
+    sizeInBytes: Int64, segments: [Int64]? = nil,
+    read: @escaping (_ offset: Int64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
   ) {
     self.sizeInBytes = sizeInBytes
+    segmentSizesInBytes = segments ?? [sizeInBytes]
     self.read = read
   }
 }

@@ -19,6 +19,9 @@ public struct DecoderLease: ~Copyable {
   /// - Throws: ``DecodingError/Code/memory`` when the machine has no memory for them.
   public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(DecodingError) { try slot.append(bytes) }
 
+  /// Whether more was appended than is kept.
+  public var isOverfull: Bool { slot.isOverfull }
+
   /// Forgets the file, and gives its memory back where it was a big one.
   public mutating func reset() throws(DecodingError) { try slot.reset() }
 
@@ -50,6 +53,27 @@ public struct DecoderLease: ~Copyable {
     _ type: MediaType, from source: ByteSource, _ body: (ArchiveEvent) throws -> Void
   ) throws -> Unhashable? {
     try slot.readArchive(type, from: source, body)
+  }
+
+  /// Reads a disk image: the files of its volumes, deleted ones and what can be carved where asked for.
+  ///
+  /// Members come as those of an archive do, in the order of the file system's folders, and with their ``MemberOrigin``.
+  /// Their paths begin with `vol1/`, `vol2/` …: the volumes in their order on the medium, one where it is not divided;
+  /// `vol0/` is space outside of them. Named streams are members, `name:stream`. A deleted file that shares its name with
+  /// another one of the folder has its metadata address behind it, `name@1234`. Archives are opened in their place. A
+  /// folder or a volume that cannot be read is a member that ends with a reason. A member on which a decoder crashes ends
+  /// with that, and a further decoder goes on behind it.
+  ///
+  /// - Parameters:
+  ///   - type: One with ``MediaType/isDiskImage``.
+  ///   - source: The image, its segments one after the other. An `Errno` from it costs what lies there and no more.
+  ///   - body: Gets each event. An error from it ends the reading and is thrown on.
+  /// - Returns: Why the image was not read to its end; else `nil`.
+  /// - Throws: ``DecodingError`` when no worker could be had; what `body` throws.
+  public mutating func readDisk(
+    _ type: MediaType, from source: ByteSource, _ options: DiskOptions, _ body: (ArchiveEvent) throws -> Void
+  ) throws -> Unhashable? {
+    try slot.readDisk(type, from: source, options, body)
   }
 
   /// Decodes frames of a video, or of a picture that moves: one a second, and where scenes begin.

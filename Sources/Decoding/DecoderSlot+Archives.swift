@@ -15,8 +15,19 @@ extension DecoderSlot {
     request.isPulled = true
     var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: source.sizeInBytes))
     return try converse(request, source, each: limits.time, total: limits.archive.time) { event in
-      try reading.take(event, self, body)
+      Course(try reading.take(event, self, body))
     }
+  }
+
+  /// What is to become of a conversation after an event.
+  enum Course {
+    case goOn
+    /// No more bytes of the member are wanted.
+    case leave
+    /// The worker is to be ended.
+    case end(Unhashable)
+
+    init(_ reason: Unhashable?) { self = reason.map(Course.end) ?? .goOn }
   }
 
   /// Has a worker tell of a content with many results.
@@ -25,14 +36,14 @@ extension DecoderSlot {
   ///   - source: `nil` where the whole file has been appended.
   ///   - each: Time that the worker may take for one event.
   ///   - total: Time that the worker may take; what is done with its events is not counted.
-  ///   - take: Gets each event but those that ask for input. A reason, or an error, ends the worker.
+  ///   - take: Gets each event but those that ask for input. An error ends the worker.
   /// - Returns: The reason of whichever came first: `take`, a limit, or the worker's own.
   func converse(
     _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration,
-    _ take: (StreamEvent) throws -> Unhashable?
+    _ take: (StreamEvent) throws -> Course
   ) throws -> Unhashable? {
     let worker = try freshWorker()
-    var spent = Duration.zero
+    spent = .zero
     /// Passes the turn to the worker, and counts how long it keeps it.
     func turn(_ exchange: (Duration) -> WorkerProcess.Answer) -> WorkerProcess.Answer {
       let start = ContinuousClock.now
@@ -43,15 +54,22 @@ extension DecoderSlot {
     do {
       var answer = turn { worker.ask(request, time: $0) }
       while case .event(let event) = answer {
-        var count = 0
+        var reply = StreamAnswer()
         if event.kind == .input, let source {
-          count = try pull(event, source)
-        } else if let reason = try take(event) {
-          self.worker = nil
-          return reason
+          reply.count = UInt64(try pull(event, source))
+        } else if event.kind == .segments, let source {
+          reply.count = UInt64(try tellSegments(of: source))
+        } else {
+          switch try take(event) {
+          case .goOn: break
+          case .leave: reply.isRefused = true
+          case .end(let reason):
+            self.worker = nil
+            return reason
+          }
         }
         if spent >= total { break }
-        answer = turn { worker.goOn(event.kind.isAnswered ? StreamAnswer(count: UInt64(count)) : nil, time: $0) }
+        answer = turn { worker.goOn(event.kind.isAnswered ? reply : nil, time: $0) }
       }
       if case .reply(let reply) = answer { return unhashable(reply.status, reply.reason) }
       let loss = lose(answer, after: each)
@@ -74,6 +92,18 @@ extension DecoderSlot {
         try input.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<got]), at: 0)
         return got
       }
+  }
+}
+
+extension DecoderSlot {
+  /// Puts the sizes of a source's files at the start of the worker's input.
+  private func tellSegments(of source: ByteSource) throws -> Int {
+    let sizes = source.segmentSizesInBytes.map(\.littleEndian)
+    return try sizes.withUnsafeBytes { bytes in
+      let bytes = UnsafeRawBufferPointer(rebasing: bytes.prefix(input.sizeInBytes))
+      try input.write(bytes, at: 0)
+      return bytes.count
+    }
   }
 }
 
@@ -100,29 +130,30 @@ private struct ArchiveReading {
       try body(.member(ArchiveMember(kind: .file, name: event.text)))
     case .link where !isInMember:
       if let limit = meter.addEntry() { return limit }
-      let kind: ArchiveMember.Kind = event.status == 0 ? .symbolicLink : event.status == 1 ? .hardLink : .special
-      try body(.member(ArchiveMember(kind: kind, name: event.text)))
+      try body(.member(ArchiveMember(kind: .init(status: event.status), name: event.text)))
     case .bytes where isInMember && event.second <= slot.output.sizeInBytes:
       if let limit = meter.add(Int(event.second)) { return limit }
       try body(.bytes(try slot.output.view(Int(event.second))))
     case .end where isInMember:
       isInMember = false
-      try body(.end(reason(event, slot)))
+      try body(.end(event.reason(slot)))
     case .opened where hasEnded:
       depth += 1
       try body(.opened)
     case .closed where depth > 1 && !isInMember:
       depth -= 1
-      try body(.closed(reason(event, slot)))
+      try body(.closed(event.reason(slot)))
     default:
       return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
     }
     return nil
   }
+}
 
-  private func reason(_ event: StreamEvent, _ slot: DecoderSlot) -> Unhashable? {
-    let letters = event.text.prefix(DecodeReply.reasonSizeInBytes).map { (0x20...0x7e).contains($0) ? $0 : 0x3f }
-    return slot.unhashable(
-      DecodeReply.Status(rawValue: event.status) ?? .broken, String(decoding: letters, as: UTF8.self))
+extension StreamEvent {
+  /// Why a member or an archive was not read to its end.
+  func reason(_ slot: DecoderSlot) -> Unhashable? {
+    let letters = text.prefix(DecodeReply.reasonSizeInBytes).map { (0x20...0x7e).contains($0) ? $0 : 0x3f }
+    return slot.unhashable(DecodeReply.Status(rawValue: status) ?? .broken, String(decoding: letters, as: UTF8.self))
   }
 }

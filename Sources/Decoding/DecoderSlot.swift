@@ -17,6 +17,8 @@ final class DecoderSlot: @unchecked Sendable {
   private var spare: WorkerProcess?
   private var decodedSinceStart = 0
   private(set) var appendedInBytes = 0
+  /// Time that the worker has taken so far in the conversation, or took in the last.
+  var spent = Duration.zero
 
   init(decoder: FilePath, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
     self.decoder = decoder
@@ -30,6 +32,8 @@ final class DecoderSlot: @unchecked Sendable {
     if appendedInBytes + bytes.count <= limits.inputInBytes { try input.write(bytes, at: appendedInBytes) }
     appendedInBytes += bytes.count
   }
+
+  var isOverfull: Bool { appendedInBytes > limits.inputInBytes }
 
   func reset() throws(DecodingError) {
     appendedInBytes = 0
@@ -113,12 +117,12 @@ final class DecoderSlot: @unchecked Sendable {
     // Between two frames lies a second of film.
     return try converse(request, source, each: limits.time * 3, total: limits.videoTime) { event in
       guard event.kind == .frame, isPlausible(event.width, event.height) else {
-        return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
+        return .end(Unhashable(.crashed, "decoder crashed: it breaks the protocol"))
       }
       let luma = try plane(event.width, event.height, isFloat: event.flags & StreamEvent.isFloat != 0)
       let leftOut = event.flags & StreamEvent.othersAreLeftOut != 0
       try body(DecodedFrame(luma: luma, seconds: Double(event.first) / 1000, othersAreLeftOut: leftOut))
-      return nil
+      return .goOn
     }
   }
 

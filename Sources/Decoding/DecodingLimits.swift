@@ -24,6 +24,9 @@ public struct DecodingLimits: Sendable, Equatable {
   /// What one archive may cost.
   public var archive = ArchiveLimits()
 
+  /// What one disk image may cost.
+  public var disk = DiskLimits()
+
   /// What one page may cost.
   public var page = PageLimits()
 
@@ -45,6 +48,8 @@ public struct DecodingLimits: Sendable, Equatable {
     guard (1...most).contains(pixels), (1...most).contains(inputInBytes), smallestSideInPixels >= 0,
       smallestSideInPixels <= Int(Int32.max), time > .zero, picturesPerWorker >= 1,
       archive.depth >= 1, archive.entries >= 1, archive.outputInBytes >= 1, archive.ratio >= 1, archive.time > .zero,
+      disk.entries >= 1, disk.ratio >= 1, disk.freeInBytes >= 1, disk.time > .zero, disk.timeWithoutNews > .zero,
+      disk.crashes >= 0,
       page.references >= 1, page.segments >= 1, page.sizeInBytes >= 1, page.time > .zero,
       frames >= 1, videoTime > .zero
     else { throw DecodingError(.limitsDisagree, "a decoding limit is out of range") }

@@ -195,7 +195,7 @@ extension MediaType {
     if head.has("MSCF"), head.number(at: 4, bytes: 4) == 0 { return .cabinet }
     if isTapeArchive(head) { return .tar }
     if head.has("CD001", at: 0x8001) { return .iso9660 }
-    return nil
+    return diskImage(head)
   }
 
   /// A header block whose bytes add up to the sum written in it: that many zeros and digits in the right places are no
@@ -213,7 +213,7 @@ extension MediaType {
 }
 
 /// The first bytes of a file; whatever lies behind their end is absent.
-private struct Head {
+struct Head {
   let bytes: UnsafeRawBufferPointer
 
   subscript(offset: Int) -> UInt8? { offset < bytes.count ? bytes[offset] : nil }

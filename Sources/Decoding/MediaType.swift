@@ -39,6 +39,8 @@ public enum MediaType: String, Sendable, CaseIterable {
   case tar = "application/x-tar"
   case cabinet = "application/vnd.ms-cab-compressed"
   case iso9660 = "application/x-iso9660-image"
+  case diskImage = "application/x-raw-disk-image"
+  case ewf = "application/x-ewf-disk-image"
 
   /// Whether it is a still picture, or an animation of pictures.
   public var isPicture: Bool { rawValue.hasPrefix("image/") }
@@ -48,6 +50,9 @@ public enum MediaType: String, Sendable, CaseIterable {
 
   /// Whether it holds members, which are contents of their own; a compressed file has one.
   public var isArchive: Bool { format?.isArchive == true }
+
+  /// Whether it is a medium, or the image of one: with volumes and files. An ISO 9660 image is an archive as well.
+  public var isDiskImage: Bool { diskFormat != nil }
 
   /// Whether ``DecoderPool`` makes a plane of it.
   public var isDecodable: Bool { format != nil && !isArchive && !isVideo }
@@ -89,6 +94,15 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .asf: .asf
     case .flv: .flv
     case .ogg: .ogg
+    case .diskImage, .ewf: nil
+    }
+  }
+
+  package var diskFormat: DecodeRequest.Format? {
+    switch self {
+    case .diskImage, .iso9660: .disk
+    case .ewf: .ewf
+    default: nil
     }
   }
 

@@ -1,8 +1,9 @@
 /// What a worker says while it works on a request that has many results: an archive's members, a video's frames, a page's
 /// references.
 ///
-/// Each event is one packet. The worker waits for an answer where shared memory changes hands: after `input`, `bytes`,
-/// `frame` and `inline`. The last word is a `DecodeReply`. A parent that has heard enough ends the worker. All numbers are
+/// Each event is one packet. The worker waits for an answer where shared memory changes hands: after `input`, `segments`,
+/// `bytes`, `frame` and `inline`. The last word is a `DecodeReply`. A parent that has heard enough ends the worker.
+/// All numbers are
 /// little-endian. The parent believes none of it.
 ///
 /// ```
@@ -22,8 +23,8 @@
 ///
 /// answer   OFFSET  SIZE  MEANING
 ///               0     4  "mfzA"
-///               4     4  0
-///               8     8  bytes put into the input, after an event of kind `input`; else 0
+///               4     4  1: of the member, or of the archive in a disk image, no more bytes are wanted
+///               8     8  bytes put into the input, after an event of kind `input` or `segments`; else 0
 /// ```
 package struct StreamEvent: Equatable, Sendable {
   static let mark: UInt32 = 0x457a_666d  // "mfzE"
@@ -52,8 +53,16 @@ package struct StreamEvent: Equatable, Sendable {
     case reference
     /// The same of something within the page, of which so many bytes lie at the start of the output.
     case inline
+    /// Wants the sizes of the files that the input is made of, eight bytes each.
+    case segments
+    /// Where the next member of a disk image lies, see ``MemberOrigin``.
+    case origin
+    /// A disk image is open: bytes of its medium.
+    case medium
+    /// A digest that the image itself gives of the medium: text, in hexadecimal.
+    case storedDigest
 
-    package var isAnswered: Bool { self == .input || self == .bytes || self == .frame || self == .inline }
+    package var isAnswered: Bool { [.input, .segments, .bytes, .frame, .inline].contains(self) }
   }
 
   package var kind: Kind
@@ -116,13 +125,16 @@ package struct StreamAnswer: Equatable, Sendable {
   static let mark: UInt32 = 0x417a_666d  // "mfzA"
 
   package var count: UInt64
+  package var isRefused: Bool
 
-  package init(count: UInt64 = 0) {
+  package init(count: UInt64 = 0, isRefused: Bool = false) {
     self.count = count
+    self.isRefused = isRefused
   }
 
   package init?(packet: UnsafeRawBufferPointer) {
     guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
+    isRefused = packet.integer(at: 4) as UInt32 == 1
     count = packet.integer(at: 8)
   }
 
@@ -130,7 +142,7 @@ package struct StreamAnswer: Equatable, Sendable {
     var packet = [UInt8](repeating: 0, count: Self.sizeInBytes)
     packet.withUnsafeMutableBytes { bytes in
       bytes.put(Self.mark, at: 0)
-      bytes.put(UInt32(0), at: 4)
+      bytes.put(UInt32(isRefused ? 1 : 0), at: 4)
       bytes.put(count, at: 8)
     }
     return packet

@@ -22,10 +22,11 @@
 ///               8     8  bytes in the input
 ///              16     8  pixels at most
 ///              24     4  smallest side wanted in pixels, 0: full size
-///              28     4  which picture of the file, from 0; of a page, its encoding from 1, 0: not known
+///              28     4  which picture of the file, from 0; of a page, its encoding from 1, 0: not known; of a disk image,
+///                        from which member on, from 0
 ///              32     8  archives within archives at most, the outermost counted; pictures of a video at most; references of a page
 ///              40     4  1: the input is asked for in pieces, see `StreamEvent.Kind.input`
-///              44     4  frames of a video, see `FrameDetail`
+///              44     4  frames of a video, see `FrameDetail`; of a disk image, see `DiskOptions`
 ///
 /// reply    OFFSET  SIZE  MEANING
 ///               0     4  "mfzR"
@@ -134,13 +135,17 @@ package struct DecodeRequest: Equatable, Sendable {
     case zip = 32
     case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660, pdf
 
+    case disk = 56
+    case ewf
+
     case mov = 64
     case matroska, avi, mpegProgram, mpegTransport, asf, flv, ogg, gifFrames, pngFrames, webpFrames
 
     case html = 96
     case xhtml, css, hls, dash
 
-    package var isArchive: Bool { (Format.zip.rawValue..<Format.mov.rawValue).contains(rawValue) }
+    package var isArchive: Bool { (Format.zip.rawValue..<Format.disk.rawValue).contains(rawValue) }
+    package var isDisk: Bool { (Format.disk.rawValue..<Format.mov.rawValue).contains(rawValue) }
     package var isVideo: Bool { (Format.mov.rawValue..<Format.html.rawValue).contains(rawValue) }
     package var isPage: Bool { rawValue >= Format.html.rawValue }
   }
@@ -153,6 +158,7 @@ package struct DecodeRequest: Equatable, Sendable {
   package var most: UInt64 = 0
   package var isPulled = false
   package var detail = FrameDetail.usual
+  package var disk: DiskOptions = []
 
   package init(format: Format, inputSize: UInt64, mostPixels: UInt64, smallestSide: UInt32, picture: UInt32 = 0) {
     self.format = format
@@ -164,10 +170,12 @@ package struct DecodeRequest: Equatable, Sendable {
 
   package init?(packet: UnsafeRawBufferPointer) {
     guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark,
-      let format = Format(rawValue: packet.integer(at: 4)), let detail = FrameDetail(rawValue: packet.integer(at: 44))
+      let format = Format(rawValue: packet.integer(at: 4)),
+      let detail = FrameDetail(rawValue: format.isDisk ? 0 : packet.integer(at: 44))
     else { return nil }
     self.format = format
     self.detail = detail
+    if format.isDisk { disk = DiskOptions(rawValue: packet.integer(at: 44)) }
     inputSize = packet.integer(at: 8)
     mostPixels = packet.integer(at: 16)
     smallestSide = packet.integer(at: 24)
@@ -185,7 +193,7 @@ package struct DecodeRequest: Equatable, Sendable {
     packet.put(picture, at: 28)
     packet.put(most, at: 32)
     packet.put(UInt32(isPulled ? 1 : 0), at: 40)
-    packet.put(detail.rawValue, at: 44)
+    packet.put(format.isDisk ? disk.rawValue : detail.rawValue, at: 44)
   }
 }
 

@@ -57,7 +57,7 @@ struct ItemScanner: ~Copyable {
         control.pace(count)
         return count
       }
-      return try items(of: content, at: .file(path), nil, source, decoders, &lease)
+      return try items(of: content, at: .file(path), nil, source, file: descriptor, decoders, &lease)
     }
   }
 
@@ -87,14 +87,21 @@ struct ItemScanner: ~Copyable {
     }
   }
 
-  /// The item of a content that was digested, and the members where it is an archive.
+  /// The item of a content that was digested, and the members where it is an archive or a disk image.
+  ///
+  /// - Parameter file: Where the content is a file, which may be a disk image.
   private mutating func items(
     of content: Content, at place: ContentLocation.Place, _ member: String?, _ source: ByteSource,
-    _ decoders: DecoderPool, _ lease: inout DecoderLease
+    file: FileDescriptor? = nil, _ decoders: DecoderPool, _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     let item = try item(at: place, member, content, look(content, source, &lease))
+    if let disk = options.diskImages, let type = content.mediaType, type.isDiskImage, let file {
+      return try readDisk(item, type, disk, file, decoders, &lease)
+    }
     guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else { return [item] }
-    return try decoders.withArchiveLease { try readMembers(of: item, type, source, &$0, &lease) }
+    return try decoders.withArchiveLease { archive in
+      try readMembers(of: item, nil, &lease) { try archive.readArchive(type, from: source, $0) }
+    }
   }
 
   /// What one pass over an item's bytes gives.
@@ -135,6 +142,10 @@ struct ItemScanner: ~Copyable {
         if count == 0 { break }
         try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &content) { type, bytes in
           if type.isDecodable { try copy(bytes) }
+        }
+        if !options.sourceDigests, options.diskImages != nil, content.mediaType?.isDiskImage == true {
+          content.failure = .skipped("source digest not asked for")
+          break
         }
         control.read(count)
       }
@@ -287,14 +298,43 @@ struct ItemScanner: ~Copyable {
 }
 
 extension ItemScanner {
-  /// Reads an archive and the archives within it.
+  /// Reads the files of a disk image.
   ///
+  /// - Returns: The image's own item, with what became of its contents, and the files on it.
+  private mutating func readDisk(
+    _ file: ScannedItem, _ type: MediaType, _ options: DiskOptions, _ descriptor: FileDescriptor,
+    _ decoders: DecoderPool, _ lease: inout DecoderLease
+  ) throws -> [ScannedItem] {
+    var file = file
+    let segments: ImageSegments
+    do { segments = try ImageSegments(at: file.place, descriptor, type) } catch let error as Errno {
+      file.missMembers("the disk image cannot be read: \(error.reason)")
+      return [file]
+    }
+    let source = segments.source
+    if file.state != .hashed { file.sizeInBytes = source.sizeInBytes }
+    var options = options
+    // Segments have digests of their own; that of the medium is one that somebody may have written down.
+    if self.options.sourceDigests && (type == .ewf || segments.count > 1) { options.insert(.medium) }
+    let medium = type == .ewf ? nil : source
+    return try decoders.withArchiveLease { disk in
+      try readMembers(of: file, medium, &lease) { try disk.readDisk(type, from: source, options, $0) }
+    }
+  }
+
+  /// Reads an archive or a disk image, and the archives within it.
+  ///
+  /// - Parameters:
+  ///   - medium: What the runs of members lie on; `nil` where it can be read through a decoder only.
+  ///   - read: Reads, and hands on every event.
   /// - Returns: The archive's own item, with what became of its contents, and its members.
   private mutating func readMembers(
-    of file: ScannedItem, _ type: MediaType, _ source: ByteSource, _ archive: inout DecoderLease,
-    _ lease: inout DecoderLease
+    of file: ScannedItem, _ medium: ByteSource?, _ lease: inout DecoderLease,
+    _ read: ((ArchiveEvent) throws -> Void) throws -> Unhashable?
   ) throws -> [ScannedItem] {
     var items = [file]
+    var origin: MemberOrigin?
+    var check = MediumCheck()
     /// Places of the archives that are being read, the innermost last.
     var open = [0]
     var member: String?
@@ -304,24 +344,37 @@ extension ItemScanner {
       guard let path = member else { return }
       content.failure = failure.map { .unhashable($0.reason) }
       try identify(&content)
-      items.append(try item(at: file.place, path, content, look(content, nil, &lease)))
+      // A film that is longer than what a decoder holds is read again from where it lies.
+      let source = lease.isOverfull ? medium.flatMap { origin?.source(of: content.sizeInBytes, on: $0) } : nil
+      var item = try item(at: file.place, path, content, look(content, source, &lease))
+      item.origin = origin
+      if options.diskImages != nil, let type = content.mediaType, type.isDiskImage, !check.isMedium(path) {
+        item.missMembers("a disk image in here is not opened")
+      }
+      items.append(item)
+      try check.end(path)
       member = nil
     }
     items[0].contents = .read
     var failure: Unhashable?
     do {
-      failure = try archive.readArchive(type, from: source) { event in
+      failure = try read { event in
         switch event {
         case .member(let next):
           guard let reason = next.kind.reasonToSkip else {
             member = next.path
+            origin = next.origin
             content = Content()
+            try check.begin(next.path, isImage: file.mediaType.flatMap(MediaType.init)?.isDiskImage == true)
             try digester.reset()
             try lease.reset()
             return
           }
-          items.append(ScannedItem(at: file.place, member: next.path, state: .skipped(reason)))
+          var item = ScannedItem(at: file.place, member: next.path, state: .skipped(reason))
+          item.origin = next.origin
+          items.append(item)
         case .bytes(let bytes):
+          try check.update(bytes)
           try take(bytes, &content) { type, bytes in
             if type.isDecodable || type.hasFrames { try lease.append(bytes) }
           }
@@ -329,6 +382,10 @@ extension ItemScanner {
         case .opened:
           open.append(items.count - 1)
           items[items.count - 1].contents = .read
+        case .storedDigest(let digest):
+          let stored = StoredDigest(digest, isRight: check.digests.contains(digest))
+          items[0].storedDigests.append(stored)
+          if !stored.isRight { items[0].missMembers("the medium's \(digest.algorithm.name) is not the one stored in the image") }
         case .closed(let reason):
           let place = open.removeLast()
           if let reason { items[place].missMembers(reason.reason) }
@@ -364,6 +421,9 @@ extension ArchiveMember.Kind {
     case .symbolicLink: "symbolic-link"
     case .hardLink: "hard-link"
     case .special: "special-file"
+    case .lost: "deleted-content-lost"
+    case .reallocated: "deleted-and-reallocated"
+    case .empty: "empty-volume"
     }
   }
 }

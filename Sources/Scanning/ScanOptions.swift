@@ -1,3 +1,4 @@
+import Decoding
 import Hashing
 
 /// What a scan does with each item.
@@ -10,6 +11,10 @@ public struct ScanOptions: Sendable {
   public var fullVideo: Bool
   /// Whether archives are opened, and their members scanned as items of their own.
   public var archives: Bool
+  /// What is looked for on disk images, whose files are then items of their own; `nil` where they are not opened.
+  public var diskImages: DiskOptions?
+  /// Whether the bytes of disk images are digested as a whole too; it means reading them twice.
+  public var sourceDigests = true
   /// Items in hand at once.
   public var workers: Int
   public var order: ScanOrder
@@ -37,5 +42,5 @@ public struct ScanOptions: Sendable {
   }
 
   /// Whether anything is to be decoded.
-  public var needsDecoders: Bool { perceptual || archives }
+  public var needsDecoders: Bool { perceptual || archives || diskImages != nil }
 }

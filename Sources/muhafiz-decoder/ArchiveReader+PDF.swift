@@ -52,7 +52,7 @@ extension ArchiveReader {
     case .failure(let refusal):
       event.text = path + Array(name.utf8)
       link.tell(event)
-      end(.end, refusal.ending)
+      link.end(.end, refusal.ending)
     case .success(let (suffix, bytes)):
       event.text = path + Array((name + suffix).utf8)
       link.tell(event)
@@ -69,7 +69,7 @@ extension ArchiveReader {
       event.second = UInt64(piece.count)
       link.tell(event)
     }
-    end(.end, .whole)
+    link.end(.end, .whole)
     guard let type = MediaType.sniff(bytes), type.isArchive, let format = type.format else { return }
     var nested = Nested(type)
     nested.append(bytes, most: Self.mostNestedInBytes)
@@ -81,7 +81,7 @@ extension ArchiveReader {
 private final class PDFDocument {
   fileprivate let data: qpdf_data
   /// Why it was not read.
-  let failure: ArchiveReader.Ending?
+  let failure: Ending?
   private let bytes: UnsafeMutableRawBufferPointer
 
   /// - Returns: `nil` when there is no memory.
@@ -100,7 +100,7 @@ private final class PDFDocument {
     }
     failure =
       qpdf_get_error_code(data, error) == qpdf_e_password
-      ? ArchiveReader.Ending(status: .encrypted) : Self.broken(qpdf_get_error_message_detail(data, error))
+      ? Ending(status: .encrypted) : Self.broken(qpdf_get_error_message_detail(data, error))
   }
 
   deinit {
@@ -110,7 +110,7 @@ private final class PDFDocument {
   }
 
   /// What was found to be wrong so far. qpdf mends much, but nobody knows what a damaged PDF held.
-  var damage: ArchiveReader.Ending? {
+  var damage: Ending? {
     while qpdf_more_warnings(data) != 0, let warning = qpdf_next_warning(data) {
       let message = qpdf_get_error_message_detail(data, warning)
       // Some writers have free numbers in the table as objects at the start of the file: they are nothing, and harmless.
@@ -120,8 +120,8 @@ private final class PDFDocument {
     return nil
   }
 
-  private static func broken(_ message: UnsafePointer<CChar>?) -> ArchiveReader.Ending {
-    ArchiveReader.Ending(status: .broken, reason: "pdf: " + (message.map { String(cString: $0) } ?? "damaged"))
+  private static func broken(_ message: UnsafePointer<CChar>?) -> Ending {
+    Ending(status: .broken, reason: "pdf: " + (message.map { String(cString: $0) } ?? "damaged"))
   }
 
   /// One more than the highest number of an object, as the PDF says.
@@ -165,8 +165,8 @@ private final class PDFDocument {
 /// A stream of a PDF: a picture, a file, or what nobody asks for.
 private struct PDFStream {
   struct Refusal: Error {
-    let ending: ArchiveReader.Ending
-    init(_ status: DecodeReply.Status, _ reason: String) { ending = ArchiveReader.Ending(status: status, reason: reason) }
+    let ending: Ending
+    init(_ status: DecodeReply.Status, _ reason: String) { ending = Ending(status: status, reason: reason) }
   }
 
   private let document: PDFDocument

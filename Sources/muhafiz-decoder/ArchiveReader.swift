@@ -11,14 +11,7 @@ struct ArchiveReader {
   static let mostNestedInBytes = 128 << 20
   static let pieceInBytes = 1 << 18
 
-  /// Why reading ends.
-  struct Ending {
-    var status: DecodeReply.Status
-    var reason = ""
-    static let whole = Ending(status: .decoded)
-  }
-
-  private init(_ link: ParentLink, mostDepth: Int) {
+  init(_ link: ParentLink, mostDepth: Int) {
     self.link = link
     self.mostDepth = mostDepth
   }
@@ -35,7 +28,7 @@ struct ArchiveReader {
   /// Reads one archive to its end.
   ///
   /// - Parameter path: Of the archive, with a slash at the end; empty for the outermost.
-  private func read(_ format: DecodeRequest.Format, _ input: ByteInput, path: [UInt8], depth: Int) -> Ending {
+  func read(_ format: DecodeRequest.Format, _ input: ByteInput, path: [UInt8], depth: Int) -> Ending {
     let layout: Layout
     switch format {
     case .pdf: return readPDF(input, path: path, depth: depth)
@@ -159,17 +152,12 @@ struct ArchiveReader {
     if kind == S_IFDIR { return nil }
     let name = path + Self.name(of: entry)
     if archive_entry_hardlink(entry) != nil || (kind != S_IFREG && kind != 0) {
-      var event = StreamEvent(.link)
-      event.status = kind == S_IFLNK ? 0 : archive_entry_hardlink(entry) != nil ? 1 : 2
-      event.text = name
-      link.tell(event)
+      link.tell(kind == S_IFLNK ? .symbolicLink : archive_entry_hardlink(entry) != nil ? .hardLink : .special, name)
       return nil
     }
-    var event = StreamEvent(.file)
-    event.text = name
-    link.tell(event)
+    link.begin(name)
     if archive_entry_is_data_encrypted(entry) == 1 {
-      end(.end, Ending(status: .encrypted))
+      link.end(.end, Ending(status: .encrypted))
       return nil
     }
     return content(archive, name: name, depth: depth)
@@ -184,7 +172,7 @@ struct ArchiveReader {
       if count < 0 {
         let status: DecodeReply.Status = archive_errno(archive) == ENOMEM ? .memory : .broken
         let ending = Ending(status: status, reason: Self.complaint(of: archive))
-        end(.end, ending)
+        link.end(.end, ending)
         // A damaged member costs itself; a damaged archive cannot go on.
         return count == Int(ARCHIVE_FATAL) ? ending : nil
       }
@@ -193,14 +181,18 @@ struct ArchiveReader {
       if isFirst, let type = MediaType.sniff(bytes), type.isArchive { nested = Nested(type) }
       isFirst = false
       nested.append(bytes, most: Self.mostNestedInBytes)
-      var event = StreamEvent(.bytes)
-      event.second = UInt64(count)
-      link.tell(event)
+      if !link.tellBytes(count) {
+        link.end(.end, Self.left)
+        return Self.left
+      }
     }
-    end(.end, .whole)
+    link.end(.end, .whole)
     if let format = nested.format { open(format, nested, name: name, depth: depth) }
     return nil
   }
+
+  /// The parent has heard enough, and knows why.
+  private static let left = Ending(status: .limit, reason: "limit")
 
   /// Reads an archive within the archive.
   func open(_ format: DecodeRequest.Format, _ nested: Nested, name: [UInt8], depth: Int) {
@@ -214,14 +206,7 @@ struct ArchiveReader {
       } else {
         nested.bytes.withUnsafeBytes { read(format, ByteInput($0), path: name + [UInt8(ascii: "/")], depth: depth + 1) }
       }
-    end(.closed, ending)
-  }
-
-  func end(_ kind: StreamEvent.Kind, _ ending: Ending) {
-    var event = StreamEvent(kind)
-    event.status = ending.status.rawValue
-    event.text = Array(ending.reason.utf8)
-    link.tell(event)
+    link.end(.closed, ending)
   }
 
   private static func name(of entry: OpaquePointer) -> [UInt8] {

@@ -57,9 +57,11 @@ enum DecoderLoop {
       let reply =
         request.format.isArchive
         ? ArchiveReader.read(request, link)
-        : request.format.isPage
-          ? PageReader.read(request, link)
-          : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
+        : request.format.isDisk
+          ? DiskReader.read(request, link)
+          : request.format.isPage
+            ? PageReader.read(request, link)
+            : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
       var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
       packet.withUnsafeMutableBytes { reply.write(to: $0) }
       packet.withUnsafeBytes(link.say)
@@ -91,6 +93,7 @@ enum DecoderLoop {
     case .photoshop: media_decode_photoshop(&job, &result)
     case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660, .pdf:
       preconditionFailure("archives are read, not decoded")
+    case .disk, .ewf: preconditionFailure("disk images are read, not decoded")
     case .mov, .matroska, .avi, .mpegProgram, .mpegTransport, .asf, .flv, .ogg, .gifFrames, .pngFrames, .webpFrames:
       preconditionFailure("videos have many results")
     case .html, .xhtml, .css, .hls, .dash: preconditionFailure("pages have many results")

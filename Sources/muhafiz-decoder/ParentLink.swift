@@ -28,30 +28,82 @@ struct ParentLink {
 
   /// Tells the parent of an event, and waits until it may go on.
   ///
-  /// - Returns: Bytes that the parent has put into the input.
+  /// - Returns: The parent's answer; to an event that wants none, one that says nothing.
   @discardableResult
-  func tell(_ event: StreamEvent) -> Int {
+  func tell(_ event: StreamEvent) -> StreamAnswer {
     event.packet.withUnsafeBytes(say)
-    if !event.kind.isAnswered { return 0 }
+    if !event.kind.isAnswered { return StreamAnswer() }
     guard let answer = hear(most: StreamAnswer.sizeInBytes).withUnsafeBytes(StreamAnswer.init(packet:)) else {
       exit(DecoderLoop.protocolBroken)
     }
-    return min(Int(clamping: answer.count), input.count)
+    return answer
+  }
+
+  /// Asks the parent for bytes, or for what else it puts into the input.
+  func ask(_ event: StreamEvent) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: input[..<min(Int(clamping: tell(event).count), input.count)])
   }
 }
 
-/// A file under a parser's hands: wholly in memory, or asked for piece by piece.
+/// How a member, an archive or an image came to its end.
+struct Ending {
+  var status: DecodeReply.Status
+  var reason = ""
+  static let whole = Ending(status: .decoded)
+}
+
+extension ParentLink {
+  /// Tells of a member with bytes.
+  func begin(_ name: [UInt8]) {
+    var event = StreamEvent(.file)
+    event.text = name
+    tell(event)
+  }
+
+  /// Tells of a member without bytes.
+  func tell(_ kind: ArchiveMember.Kind, _ name: [UInt8]) {
+    var event = StreamEvent(.link)
+    event.status = kind.status
+    event.text = name
+    tell(event)
+  }
+
+  /// Tells of bytes at the start of the output; returns whether more are wanted.
+  func tellBytes(_ count: Int) -> Bool {
+    var event = StreamEvent(.bytes)
+    event.second = UInt64(count)
+    return !tell(event).isRefused
+  }
+
+  func end(_ kind: StreamEvent.Kind, _ ending: Ending) {
+    var event = StreamEvent(kind)
+    event.status = ending.status.rawValue
+    event.text = Array(ending.reason.utf8)
+    tell(event)
+  }
+}
+
+/// A file under a parser's hands: wholly in memory, asked for piece by piece, or a file of a disk image.
 struct ByteInput {
   let sizeInBytes: Int64
   private let held: UnsafeRawBufferPointer?
   private let link: ParentLink?
+  private let read: ((_ offset: Int64, _ count: Int) -> UnsafeRawBufferPointer)?
 
-  private static let pieceInBytes = 1 << 18
+  static let pieceInBytes = 1 << 18
 
   init(_ held: UnsafeRawBufferPointer) {
     self.held = held
-    link = nil
+    (link, read) = (nil, nil)
     sizeInBytes = Int64(held.count)
+  }
+
+  /// - Parameter read: Answers bytes that stay until the next call; fewer than asked for, or none, at the end and where
+  ///   they cannot be had.
+  init(sizeInBytes: Int64, read: @escaping (_ offset: Int64, _ count: Int) -> UnsafeRawBufferPointer) {
+    self.sizeInBytes = sizeInBytes
+    self.read = read
+    (held, link) = (nil, nil)
   }
 
   /// The file of a request, wherever its bytes are.
@@ -59,6 +111,7 @@ struct ByteInput {
     sizeInBytes = Int64(clamping: request.inputSize)
     held = request.isPulled ? nil : UnsafeRawBufferPointer(rebasing: link.input[..<Int(request.inputSize)])
     self.link = link
+    read = nil
   }
 
   /// Bytes from an offset on, some of them or none at the end; valid until the next call.
@@ -67,10 +120,11 @@ struct ByteInput {
     if left <= 0 || offset < 0 { return UnsafeRawBufferPointer(start: nil, count: 0) }
     let count = Int(min(left, Int64(Self.pieceInBytes)))
     if let held { return UnsafeRawBufferPointer(rebasing: held[Int(offset)..<Int(offset) + count]) }
+    if let read { return read(offset, count) }
     guard let link else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     var event = StreamEvent(.input)
     event.first = UInt64(offset)
     event.second = UInt64(count)
-    return UnsafeRawBufferPointer(rebasing: link.input[..<min(link.tell(event), count)])
+    return UnsafeRawBufferPointer(rebasing: link.ask(event).prefix(count))
   }
 }

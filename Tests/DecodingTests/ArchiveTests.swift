@@ -43,6 +43,7 @@ struct ArchiveTests {
         case .end(let failure): told.failures[told.paths.last!] = failure
         case .opened: open.append(told.paths.last!)
         case .closed(let reason): told.unopened[open.removeLast()] = reason
+        case .storedDigest: break
         }
       }
     }

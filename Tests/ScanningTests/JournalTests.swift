@@ -1,3 +1,4 @@
+import Decoding
 import Foundation
 import Glibc
 import Hashing
@@ -37,6 +38,10 @@ struct JournalTests {
     item.perceptual = .unhashable("limit: frames")
     item.contents = .incomplete("encrypted")
     item.videoStop = .listedVideo
+    item.origin = MemberOrigin(
+      volume: 3, inode: .max, allocation: .deleted, runs: [.init(offset: 1 << 40, length: 9), .init(offset: nil, length: 1)],
+      isFragmentedFurther: true)
+    item.storedDigests = [StoredDigest(generator.digest(.md5), isRight: true), StoredDigest(generator.digest(.sha1), isRight: false)]
     item.frames = [FrameHash(number: 7, seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
     item.matches = [
       Match(
@@ -76,8 +81,10 @@ struct JournalTests {
     let names = Mirror(reflecting: record.items[0]).children.map { $0.label! }
     #expect(
       names == [
-        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "videoStop",
-        "matches", "verdict",
+        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "origin",
+        "storedDigests", "frames", "videoStop", "matches", "verdict",
+        // Of what was fetched, and no scan of URLs keeps a journal: its reports wait in the record.
+        "chain", "reference",
       ])
     var bytes = JournalBytes()
     record.write(to: &bytes)

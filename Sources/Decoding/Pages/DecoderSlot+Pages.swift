@@ -14,10 +14,10 @@ extension DecoderSlot {
     let failure = try converse(request, nil, each: limits.page.time, total: limits.page.time) { event in
       let count = event.kind == .inline ? event.first : 0
       guard let reference = RawReference(event), count <= UInt64(output.sizeInBytes) else {
-        return Unhashable(.crashed, "decoder crashed: it breaks the protocol")
+        return .end(Unhashable(.crashed, "decoder crashed: it breaks the protocol"))
       }
       try body(reference, try output.view(Int(count)))
-      return nil
+      return .goOn
     }
     if failure == nil, appendedInBytes > size {
       return Unhashable(.limit, "limit: only the first \(size) bytes of the page were read")

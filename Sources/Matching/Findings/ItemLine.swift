@@ -11,6 +11,7 @@ public enum ItemLine {
     var line = JSONLine(type: "item")
     line.add(item.place)
     line.add("member", item.member)
+    if let origin = item.origin { add(origin, to: &line) }
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
     line.add("status", item.state.name)
@@ -18,6 +19,13 @@ public enum ItemLine {
     if case .incomplete = item.contents { line.add("contents", "incomplete") }
     line.add("reason", item.reason)
     if let fingerprint = item.fingerprint { add(fingerprint, to: &line) }
+    if !item.storedDigests.isEmpty {
+      line.add("stored_digests", item.storedDigests) { stored, object in
+        object.add("algorithm", stored.digest.algorithm.name)
+        object.add("digest", stored.digest.hex)
+        object.add("medium", stored.isRight ? "equal" : "different")
+      }
+    }
     if !item.frames.isEmpty { line.add("frames", item.frames.count) }
     line.add("video_stopped", item.videoStop?.rawValue)
     if !matching && !item.frames.isEmpty {
@@ -45,6 +53,19 @@ public enum ItemLine {
     add(finding.matches, finding.verdict, to: &line)
     add(finding.chain, finding.reference, to: &line)
     return line
+  }
+
+  /// Where a file of a disk image lies; a run without an offset is a hole.
+  private static func add(_ origin: MemberOrigin, to line: inout JSONLine) {
+    line.add("volume", origin.volume)
+    line.add("inode", origin.inode.map { String($0) })
+    line.add("allocation", origin.allocation.rawValue)
+    if origin.runs.isEmpty { return }
+    line.add("runs", origin.runs) { run, object in
+      object.add("offset", run.offset)
+      object.add("length", run.length)
+    }
+    if origin.isFragmentedFurther { line.add("further_runs", "true") }
   }
 
   /// The line of a query that was made by hand.

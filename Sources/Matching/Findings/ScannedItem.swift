@@ -56,6 +56,18 @@ public enum ContentsState: Sendable, Equatable {
   case incomplete(String)
 }
 
+/// A digest of a medium, as whoever made the image of it wrote it down.
+public struct StoredDigest: Sendable, Equatable {
+  public let digest: Digest
+  /// Whether the medium, as it was read now, has it.
+  public let isRight: Bool
+
+  public init(_ digest: Digest, isRight: Bool) {
+    self.digest = digest
+    self.isRight = isRight
+  }
+}
+
 /// What a scan has to say of one item.
 public struct ScannedItem: Sendable {
   /// Where it is. A path is as it was reached from the path that the user gave; names need not be UTF-8.
@@ -69,6 +81,10 @@ public struct ScannedItem: Sendable {
   public var fingerprint: Fingerprint?
   public var perceptual = PerceptualState.notDue
   public var contents = ContentsState.notDue
+  /// Where on the medium it lies, if it is a file on a disk image.
+  public var origin: MemberOrigin?
+  /// What a disk image says that the digests of its medium are, and whether they are.
+  public var storedDigests: [StoredDigest] = []
   /// The frames of a video, or of a picture that moves, that were hashed and compared.
   public var frames: [FrameHash] = []
   /// Why not all of a video was looked at, though more of it would not have made its verdict lighter; `nil` where all was.
@@ -96,7 +112,7 @@ public struct ScannedItem: Sendable {
   /// Whether some part of the item that should have been compared was not.
   public var isIncomplete: Bool {
     switch (state, perceptual, contents) {
-    case (.error, _, _), (.unhashable, _, _), (.hashed, .unhashable, _), (.hashed, _, .incomplete): true
+    case (.error, _, _), (.unhashable, _, _), (.hashed, .unhashable, _), (_, _, .incomplete): true
     case (.skipped, _, _), (.hashed, _, _): false
     }
   }

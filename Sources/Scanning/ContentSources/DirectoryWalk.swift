@@ -94,6 +94,8 @@ struct DirectoryWalk: ~Copyable {
     case S_IFLNK: return entry(.skipped("symbolic-link"), status)
     case S_IFIFO: return entry(.skipped("fifo"), status)
     case S_IFSOCK: return entry(.skipped("socket"), status)
+    // A disk that the user names is meant; it has no stamp that would tell of a change.
+    case S_IFBLK where folder == nil: return entry(.file(WalkedFile(status, in: nil, name: name)))
     case S_IFCHR, S_IFBLK: return entry(.skipped("device"), status)
     default: return entry(.skipped("special-file"), status)
     }

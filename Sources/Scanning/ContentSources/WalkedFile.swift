@@ -11,7 +11,7 @@ final class OpenFolder: Sendable {
   deinit { close(descriptor) }
 }
 
-/// A regular file that a walk met, and the way to its bytes.
+/// A regular file that a walk met, or a disk that the user named, and the way to its bytes.
 ///
 /// It is opened relative to the folder it was listed in and must still be the file that was listed, so a tree that
 /// changes under the walk cannot lead elsewhere.
@@ -74,7 +74,8 @@ final class WalkedFile: Sendable {
     let descriptor = openUntouched(in: folder?.descriptor ?? AT_FDCWD, name, flags)
     guard descriptor >= 0 else { return .failure(Failure(reason: Errno(rawValue: errno).reason)) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+    guard fstat(descriptor, &status) == 0,
+      status.st_mode & S_IFMT == S_IFREG || (folder == nil && status.st_mode & S_IFMT == S_IFBLK),
       identity == Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     else {
       close(descriptor)

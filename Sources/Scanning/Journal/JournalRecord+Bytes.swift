@@ -1,3 +1,4 @@
+import Decoding
 import Hashing
 import Matching
 import SystemPackage
@@ -57,6 +58,12 @@ extension ScannedItem {
       bytes.put(2)
       bytes.put(reason)
     }
+    bytes.put(origin) { $1.write(to: &$0) }
+    bytes.put(storedDigests) { bytes, stored in
+      bytes.put(UInt64(stored.digest.algorithm.rawValue))
+      stored.digest.withBytes { bytes.put(raw: $0) }
+      bytes.put(stored.isRight ? 1 : 0)
+    }
     bytes.put(frames) { bytes, frame in
       bytes.put(frame.number) { $0.put(UInt64($1)) }
       bytes.put(frame.seconds.bitPattern)
@@ -95,6 +102,10 @@ extension ScannedItem {
     case 2: contents = .incomplete(try bytes.string())
     default: throw Malformed()
     }
+    origin = try bytes.optional { bytes throws(Malformed) in try MemberOrigin(from: &bytes) }
+    storedDigests = try bytes.array { bytes throws(Malformed) in
+      StoredDigest(try Digest(from: &bytes), isRight: try bytes.number() == 1)
+    }
     frames = try bytes.array { bytes throws(Malformed) in
       FrameHash(
         number: try bytes.optional { bytes throws(Malformed) in UInt32(truncatingIfNeeded: try bytes.number()) },
@@ -120,13 +131,42 @@ extension Fingerprint {
     typealias Malformed = JournalBytesReader.Malformed
     self.init(
       sizeInBytes: try bytes.int64(),
-      digests: try bytes.array { bytes throws(Malformed) in
-        guard let algorithm = DigestAlgorithm(rawValue: UInt8(truncatingIfNeeded: try bytes.number())),
-          let digest = Digest(algorithm, bytes: try bytes.raw(algorithm.byteCount))
-        else { throw Malformed() }
-        return digest
-      },
+      digests: try bytes.array { bytes throws(Malformed) in try Digest(from: &bytes) },
       perceptualHash: try bytes.optional { bytes throws(Malformed) in try PerceptualHash(from: &bytes) })
+  }
+}
+
+extension Digest {
+  fileprivate init(from bytes: inout JournalBytesReader) throws(JournalBytesReader.Malformed) {
+    guard let algorithm = DigestAlgorithm(rawValue: UInt8(truncatingIfNeeded: try bytes.number())),
+      let digest = Self(algorithm, bytes: try bytes.raw(algorithm.byteCount))
+    else { throw JournalBytesReader.Malformed() }
+    self = digest
+  }
+}
+
+extension MemberOrigin {
+  fileprivate func write(to bytes: inout JournalBytes) {
+    bytes.put(volume)
+    bytes.put(inode) { $0.put($1) }
+    bytes.put(allocation.rawValue)
+    bytes.put(runs) { bytes, run in
+      bytes.put(run.offset) { $0.put($1) }
+      bytes.put(run.length)
+    }
+    bytes.put(isFragmentedFurther ? 1 : 0)
+  }
+
+  fileprivate init(from bytes: inout JournalBytesReader) throws(JournalBytesReader.Malformed) {
+    typealias Malformed = JournalBytesReader.Malformed
+    self.init(
+      volume: try bytes.int(), inode: try bytes.optional { bytes throws(Malformed) in try bytes.number() },
+      allocation: try bytes.word(),
+      runs: try bytes.array { bytes throws(Malformed) in
+        Run(
+          offset: try bytes.optional { bytes throws(Malformed) in try bytes.int64() }, length: try bytes.int64())
+      },
+      isFragmentedFurther: try bytes.number() == 1)
   }
 }
 

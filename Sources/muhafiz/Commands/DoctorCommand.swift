@@ -48,6 +48,11 @@ struct DoctorCommand: ParsableCommand {
       guard failures.isEmpty else { throw UsageError(failures.joined(separator: "; ")) }
       return "found, and nothing else"
     }
+    check("disk images") {
+      guard let decoders else { throw UsageError("not tested: there is no decoder") }
+      if let failure = try DiskCanary.run(decoders) { throw UsageError(failure) }
+      return "a file comes out of one; raw and split through libtsk, E01 through libewf"
+    }
     check("lists") {
       let blocklist = try home.catalog.loadBlocklist()
       let hashes = blocklist.members.reduce(0) { $0 + $1.list.hashCount }

@@ -14,7 +14,8 @@ struct ScanCommand: ParsableCommand {
     discussion: """
       Every item ends in one state: hashed, unhashable, skipped or error, and the summary counts all of them. Printed are \
       those that match or were not hashed in full; --all prints every one. Links are not followed and files are only read. \
-      Archives are opened within limits, archives in archives too, and each member is an item of its own.
+      Archives are opened within limits, archives in archives too, and each member is an item of its own; so are the files \
+      on disk images (raw, split or E01), deleted ones included, at vol1/…, vol2/… for their volumes.
 
       What was found is kept in a journal until the scan has come to its end: stopped, killed or without power, it goes on \
       where it was with --resume, and the report is the same in the end.
@@ -46,6 +47,7 @@ struct ScanCommand: ParsableCommand {
   @Option(name: .customLong("as"), help: "Who scans. Default: the login name.") var examiner: String?
   @Flag(help: "Compare digests only: no picture is decoded.") var noPerceptual = false
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
+  @OptionGroup var diskImages: DiskImageOptions
   @OptionGroup var limits: LimitOptions
   @OptionGroup(title: "Web") var fetching: FetchOptions
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
@@ -72,9 +74,10 @@ struct ScanCommand: ParsableCommand {
 
   private func run(_ journals: ScanJournals, resuming named: ScanPlan?) throws {
     let roots = try existing(paths)
-    let options = ScanOptions(
+    var options = ScanOptions(
       digests: try digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
       archives: !noArchives, workers: try workers(jobs), order: pace.order)
+    diskImages.apply(to: &options)
     var plan = try makePlan(options)
     var journal: ScanJournal?
     if let earlier = try named ?? (journalling.resume ? journalling.last(like: plan, in: journals) : nil) {
