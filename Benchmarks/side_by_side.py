@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Muhafiz beside other tools on the same data in one go, and prints the ratios.
 
-usage: side_by_side.py [--quick]      (or ./dev bench, which builds and installs what this needs)
+usage: side_by_side.py [--quick] [--only WORK]      (or ./dev bench, which builds and installs what this needs)
 
 Every comparison alternates the two sides and takes the median of each. Machines are noisy: the ratio counts, not the figure.
 Data is random bytes, and pictures drawn by testdata/make_exhibit.py's kind of strokes; photos of the shared corpus are used
@@ -122,6 +122,43 @@ def mixed_scan(folder):
     compare("the same with PDQ of every picture", lambda: seconds([MUHAFIZ, "scan", tree], (1, 4)), hashdeep, "hashdeep -r -m", 1.0, "MB/s", amount)
 
 
+def peak_kilobytes(command):
+    """Largest resident size of a program that ends well."""
+    child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode not in (0, 1):
+        sys.exit(f"{command[0]} ended with {child.returncode}")
+    return usage.ru_maxrss
+
+
+def many_files(folder):
+    """100,000 files of up to 40 kB, journalled and matched: time beside tools that only digest, and memory."""
+    chance = random.Random(3)
+    trees = {}
+    for count in (2_000, 20_000) if QUICK else (10_000, 100_000):
+        trees[count] = folder / f"{count}-files"
+        for number in range(count):
+            place = trees[count] / f"{number % 97}" / f"{number % 13}"
+            if number < 97 * 13:
+                place.mkdir(parents=True, exist_ok=True)
+            (place / str(number)).write_bytes(chance.randbytes(chance.randint(0, 40_000)))
+    (few, small), (many, large) = sorted(trees.items())
+    amount = sum(path.stat().st_size for path in large.rglob("*") if path.is_file()) / 1e6
+    known = folder / "many.sha256"
+    known.write_text("".join(f"{chance.randbytes(32).hex()}  k{number}\n" for number in range(100_000)))
+    seconds([MUHAFIZ, "list", "import", "--name", "many", known])
+    scan = [MUHAFIZ, "scan", "--no-perceptual", "--no-archives"]
+    ours = lambda: seconds([*scan, large])
+    if has("openssl"):
+        pipe = f"find {large} -type f -print0 | xargs -0 -P2 openssl dgst -sha256"
+        compare(f"scan of {many:,} files, with a journal", ours, lambda: seconds(["sh", "-c", pipe]), "find | xargs -P2 openssl dgst", 0.91, "MB/s", amount)
+    if has("hashdeep"):
+        compare("the same", ours, lambda: seconds(["hashdeep", "-r", "-c", "sha256", large]), "hashdeep -r -c sha256", 1.0, "MB/s", amount)
+    for count, tree in sorted(trees.items()):
+        print(f"{f'peak memory, {count:,} files':<58} {peak_kilobytes([*scan, tree]) / 1024:>10.1f} MiB", flush=True)
+
+
 def pdq_pixels():
     try:
         import numpy as np
@@ -187,7 +224,9 @@ if __name__ == "__main__":
         ENVIRONMENT = os.environ | {"MUHAFIZ_HOME": str(folder / "home")}
         print(f"{OURS} processors; medians of {ROUNDS} alternating rounds after one to warm up")
         print(f"{'WORK':<58} {'OURS':>10} {'RIVAL':>10} {'':<9} {'RATIO':>8}")
-        digest_pass(folder)
-        mixed_scan(folder)
-        pdq_pixels()
-        jpeg_files(folder)
+        works = {"digests": lambda: digest_pass(folder), "mixed": lambda: mixed_scan(folder), "many": lambda: many_files(folder),
+                 "pdq": pdq_pixels, "jpeg": lambda: jpeg_files(folder)}
+        only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else None
+        for name, work in works.items():
+            if only in (None, name):
+                work()

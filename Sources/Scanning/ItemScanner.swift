@@ -44,6 +44,12 @@ struct ItemScanner: ~Copyable {
     case .failure(let failure): return [ScannedItem(at: .file(path), state: .error(failure.reason))]
     case .success(let opened): descriptor = opened
     }
+    if file.holesInBytes(upTo: options.holesInBytes) > options.holesInBytes {
+      let reason = "limit: \(options.holesInBytes) bytes of holes in a sparse file"
+      var item = ScannedItem(at: .file(path), state: .unhashable(reason))
+      item.sizeInBytes = file.sizeInBytes
+      return [item]
+    }
     // The file is closed with the object.
     defer { withExtendedLifetime(file) {} }
     guard let decoders else {
@@ -111,6 +117,8 @@ struct ItemScanner: ~Copyable {
     var digests: [Digest] = []
     /// What lists say of those.
     var matches: [Match] = []
+    /// Whether it is, byte for byte, on a known-good list and on none that outweighs it: nobody needs to look at it.
+    var isKnownGood = false
     /// Why the pass did not come to its end; an item's state then.
     var failure: ItemState?
   }
@@ -161,6 +169,8 @@ struct ItemScanner: ~Copyable {
     guard content.failure == nil else { return }
     content.digests = try digester.finish()
     content.matches = try blocklist.matches(for: Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests))
+    content.isKnownGood =
+      blocklist.policy.verdict(for: content.matches) == .known && content.matches.contains { $0.grade == .exact }
   }
 
   /// Takes the next bytes of a content; its type is told by the first.
@@ -178,7 +188,8 @@ struct ItemScanner: ~Copyable {
   /// - Parameter source: The file; `nil` where it has been appended to the lease.
   private func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
     var look = Look(videos: blocklist.makeVideoSearch())
-    guard options.perceptual, content.failure == nil, let type = content.mediaType, type.isPicture || type.isVideo
+    guard options.perceptual, content.failure == nil, !content.isKnownGood, let type = content.mediaType,
+      type.isPicture || type.isVideo
     else {
       return look
     }

@@ -8,6 +8,7 @@ public final class ScanControl: Sendable {
   private let stopRequested = Atomic(false)
   private let itemsDone = Atomic(0)
   private let bytesDone = Atomic<Int64>(0)
+  private let bytesSkipped = Atomic<Int64>(0)
   private let findings = Atomic(0)
   private let current = Mutex<FilePath?>(nil)
   private let pacing: Pacing?
@@ -24,13 +25,16 @@ public final class ScanControl: Sendable {
   public struct Progress: Sendable {
     public let items: Int
     public let bytes: Int64
+    /// Those of them that were read, and not known from before.
+    public let bytesRead: Int64
     public let findings: Int
     public let path: FilePath?
   }
 
   public var progress: Progress {
-    Progress(
-      items: itemsDone.load(ordering: .relaxed), bytes: bytesDone.load(ordering: .relaxed),
+    let (read, skipped) = (bytesDone.load(ordering: .relaxed), bytesSkipped.load(ordering: .relaxed))
+    return Progress(
+      items: itemsDone.load(ordering: .relaxed), bytes: read + skipped, bytesRead: read,
       findings: findings.load(ordering: .relaxed), path: current.withLock { $0 })
   }
 
@@ -58,7 +62,7 @@ public final class ScanControl: Sendable {
   }
 
   /// Bytes that need not be read: an earlier session did, or it was done under another name.
-  func skipped(_ bytes: Int64) { bytesDone.add(bytes, ordering: .relaxed) }
+  func skipped(_ bytes: Int64) { bytesSkipped.add(bytes, ordering: .relaxed) }
 }
 
 /// When so many bytes may have been read.

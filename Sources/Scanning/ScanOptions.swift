@@ -18,6 +18,8 @@ public struct ScanOptions: Sendable {
   /// Items in hand at once.
   public var workers: Int
   public var order: ScanOrder
+  /// Holes that a sparse file may have: their zeros would be digested for hours. Default 16 GiB.
+  public var holesInBytes: Int64 = 16 << 30
 
   public init(
     digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, fullVideo: Bool = false, archives: Bool = true,

@@ -44,8 +44,8 @@ final class WalkSource: Sendable {
   private let order: ScanOrder
   private let lookahead: Int
 
-  /// Items that are put into the order of the disk together: less than a delivery may wait for.
-  private static let mostSorted = 1024
+  /// Items that are put into the order of the disk together. Each may keep a folder open.
+  private static let mostSorted = 256
 
   /// - Parameter lookahead: Files that are opened, and their reading begun, before it is their turn.
   init(_ roots: [FilePath], order: ScanOrder, lookahead: Int, history: consuming sending JournalHistory?) {
@@ -92,11 +92,11 @@ final class WalkSource: Sendable {
     if let record = try state.history?.next(upTo: key) {
       if let entry = state.entry, record.key == key {
         state.entry = nil
-        if entry.stamp == record.stamp {
+        if entry.stamp != record.stamp { state.resumption.noteChanged(entry.path) }
+        if entry.stamp == record.stamp && !record.mayBeFoundInFull {
           state.resumption.taken += 1
           work = .done(record)
         } else {
-          state.resumption.noteChanged(entry.path)
           work = .entry(entry)
         }
       } else {

@@ -51,6 +51,7 @@ enum ExitStatus {
     case let error as MatchingError: (status(error.code), error.description, error.hint)
     case let error as ExchangeError: (usage, error.description, error.hint)
     case let error as CaseworkError: (status(error.code), error.description, error.hint)
+    case let error as ReportError: (usage, error.description, nil)
     case let error as JournalError: (status(error.code), error.description, error.hint)
     case let error as DecodingError:
       (internalError, error.reason, "'muhafiz doctor' says what this machine offers; --no-perceptual --no-archives works without the decoder")

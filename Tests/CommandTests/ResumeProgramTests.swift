@@ -33,10 +33,14 @@ import Testing
         link(scratch.path("tree/known"), path)
         continue
       }
-      let content = Data((0..<Int.random(in: 0...size, using: &generator)).map { UInt8(truncatingIfNeeded: $0 ^ number) })
+      let content = Data(
+        (0..<Int.random(in: 0...size, using: &generator)).map { UInt8(truncatingIfNeeded: $0 ^ number) })
       bytes += content.count
       try content.write(to: URL(filePath: path))
-      if number == 0 { try FileManager.default.copyItem(atPath: "\(Self.testdata)/pictures/dunes.jpg", toPath: scratch.path("tree/known")) }
+      if number == 0 {
+        try FileManager.default.copyItem(
+          atPath: "\(Self.testdata)/pictures/dunes.jpg", toPath: scratch.path("tree/known"))
+      }
     }
     return bytes
   }
@@ -85,11 +89,11 @@ import Testing
     while fired < kills {
       scans += 1
       // A scan takes about as long as some kills, whatever the machine.
-      let paced = scan + ["--io-limit", "\(bytes)", "--order", scans % 2 == 0 ? "path" : "inode"]
+      let paced = scan + ["--io-limit", "\(bytes * 2)", "--order", scans % 2 == 0 ? "path" : "inode"]
       var (session, reported) = (0, 0)
       while true {
         let arguments = session == 0 ? paced : paced + ["--resume"]
-        let wait = UInt32.random(in: 0...(isLongRun ? 200_000 : 350_000), using: &generator)
+        let wait = UInt32.random(in: 0...500_000, using: &generator)
         let (wasKilled, report) = try killed(arguments, after: wait)
         // The last line may be torn.
         let lines = itemLines(String(report[..<(report.lastIndex(of: "\n") ?? report.startIndex)]))
@@ -118,7 +122,9 @@ import Testing
     }
     #expect(fired >= kills && most > 1)
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path("home/scans")).isEmpty)
-    print("journal: \(fired) kills of \(scans) scans of \(files) files, up to \(most) of one scan; all reports equal; seed \(seed)")
+    print(
+      "journal: \(fired) kills of \(scans) scans of \(files) files, up to \(most) of one scan; all reports equal; seed \(seed)"
+    )
   }
 
   @Test func aScanIsStoppedByTimeOrBySignalAndGoesOn() throws {
@@ -144,7 +150,8 @@ import Testing
   @Test func anotherScanIsNotTakenForTheOneThatStopped() throws {
     _ = try makeTree(100, size: 1000, seed: 2)
     try importList()
-    let stopped = try muhafiz(["scan", "tree"] + Self.plain + ["--max-duration", "0.1", "--io-limit", "20k", "--record"])
+    let stopped = try muhafiz(
+      ["scan", "tree"] + Self.plain + ["--max-duration", "0.1", "--io-limit", "20k", "--record"])
     #expect(stopped.exitCode == 130)
     let other = try muhafiz(["scan", "tree", "--resume", "--digests", "md5", "--no-archives", "--record"])
     #expect(other.exitCode == 2 && other.errorText.contains("other options: digests, perceptual"), "\(other.errorText)")

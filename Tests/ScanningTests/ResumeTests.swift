@@ -65,7 +65,8 @@ struct ResumeTests {
       while part.summary!.isInterrupted {
         let before = part.lines.count
         part = try scan(journals.resume(Self.run), order: order, stop: before + 60, bytesPerSecond: 8000)
-        #expect(whole.lines.starts(with: part.lines) && part.summary!.resumption!.taken >= min(before, part.lines.count))
+        #expect(
+          whole.lines.starts(with: part.lines) && part.summary!.resumption!.taken >= min(before, part.lines.count))
         sessions += 1
       }
       #expect(part.lines == whole.lines && part.summary!.reportDigest == whole.summary!.reportDigest)
@@ -112,6 +113,26 @@ struct ResumeTests {
     }
     let second = try scan(journals.resume(Self.run))
     #expect(try second.lines == scan(nil).lines && second.summary!.resumption == Resumption())
+  }
+
+  /// What met a limit would meet it again; anything else that is missing may be there by now.
+  @Test func whatIsMissingIsLookedForAgain() throws {
+    for name in ["a", "b", "c"] { try put(name, name) }
+    let journals = ScanJournals(home: FilePath(scratch.path("home")))
+    do {
+      let journal = try journals.begin(JournalTests.plan())
+      var walk = DirectoryWalk([FilePath(tree)])
+      let reasons = ["limit: 60 s", "the archive cannot be read: input/output error", nil]
+      for reason in reasons {
+        let entry = walk.next()!
+        var item = ScannedItem(at: .file(entry.path), state: .hashed)
+        if let reason { item.missMembers(reason) }
+        try journal.append([JournalRecord(key: .init(root: 1, path: entry.path), stamp: entry.stamp, items: [item])])
+      }
+    }
+    let second = try scan(journals.resume(Self.run))
+    #expect(second.summary!.resumption!.taken == 2 && second.summary!.resumption!.changed == 0)
+    #expect(second.lines.map { $0.contains("incomplete") } == [true, false, false])
   }
 
   /// Cuts the power at every operation: whatever was reported is found again, and nothing else than was found.

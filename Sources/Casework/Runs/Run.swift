@@ -10,6 +10,8 @@ public struct RunStart: Sendable, Equatable {
   public var exhibit: String?
   public var roots: [String]
   public var lists: [ListVersion]
+  /// Hex digits of the SHA-256 of the report's first line, which says all this and more; `nil` where there is none.
+  public var manifestDigest: String?
 
   public init(
     id: String, startedAt: Date, tool: String, examiner: String, exhibit: String?, roots: [String], lists: [ListVersion]

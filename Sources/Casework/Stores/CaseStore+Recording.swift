@@ -22,6 +22,7 @@ extension CaseStore {
         facts.add("exhibit", run.exhibit)
         facts.add("roots", run.roots)
         facts.add("lists", run.lists.map { "\($0.name) \($0.version)" })
+        facts.add("manifest_sha256", run.manifestDigest)
       }
       try ledger.append(entry, at: run.startedAt)
     }
@@ -37,6 +38,7 @@ extension CaseStore {
       let entry = LedgerEntry(.runResumed, by: run.examiner) { facts in
         facts.add("run", run.id)
         facts.add("tool", run.tool)
+        facts.add("manifest_sha256", run.manifestDigest)
       }
       try ledger.append(entry, at: time)
       return true

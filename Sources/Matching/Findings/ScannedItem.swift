@@ -131,6 +131,8 @@ public struct ScannedItem: Sendable {
 /// The counts of a scan. `found = hashed + unhashable + skipped + errors`, always.
 public struct ScanCounts: Sendable, Equatable {
   public var found = 0
+  /// Items that are no members: names in folders.
+  public var entries = 0
   public var hashed = 0
   public var unhashable = 0
   public var skipped = 0
@@ -149,6 +151,7 @@ public struct ScanCounts: Sendable, Equatable {
 
   package mutating func add(_ item: ScannedItem) {
     found += 1
+    if item.member == nil { entries += 1 }
     switch item.state {
     case .hashed:
       hashed += 1

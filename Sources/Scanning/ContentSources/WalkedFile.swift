@@ -26,6 +26,8 @@ final class WalkedFile: Sendable {
   let sizeInBytes: Int64
   /// Names that the file has, as far as its file system counts them.
   let nameCount: Int
+  /// What the file takes of the disk: less than its length where it has holes, or is compressed.
+  private let allocatedBytes: Int64
   /// `nil` for a path that was given by the user, which is opened from the working directory.
   private let folder: OpenFolder?
   private let name: [CChar]  // With the final zero.
@@ -40,6 +42,7 @@ final class WalkedFile: Sendable {
     identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     sizeInBytes = Int64(status.st_size)
     nameCount = Int(clamping: status.st_nlink)
+    allocatedBytes = Int64(status.st_blocks) &* 512
     self.folder = folder
     self.name = name
   }
@@ -63,6 +66,27 @@ final class WalkedFile: Sendable {
     guard case .success(let descriptor) = open() else { return }
     posix_fadvise(descriptor.rawValue, 0, Self.readAheadSize, POSIX_FADV_WILLNEED)
   }
+
+  /// How much of the file are holes, which nothing was ever written to and which read as zeros.
+  ///
+  /// - Parameter limit: Where to stop counting.
+  func holesInBytes(upTo limit: Int64) -> Int64 {
+    guard sizeInBytes - allocatedBytes > limit, case .success(let descriptor) = open() else { return 0 }
+    defer { lseek(descriptor.rawValue, 0, SEEK_SET) }
+    var (holes, place): (Int64, Int64) = (0, 0)
+    while holes <= limit, place < sizeInBytes {
+      let hole = Int64(lseek(descriptor.rawValue, off_t(place), Self.seekHole))
+      guard hole >= place, hole < sizeInBytes else { break }
+      let data = Int64(lseek(descriptor.rawValue, off_t(hole), Self.seekData))
+      // No data behind it: the hole goes on to the end.
+      place = data > hole ? data : sizeInBytes
+      holes += place - hole
+    }
+    return holes
+  }
+
+  // Glibc's Swift module leaves these out.
+  private static let (seekData, seekHole): (Int32, Int32) = (3, 4)
 
   /// What a disk reads in the time of a seek or two; the rest of a long file is read ahead while it is digested.
   private static let readAheadSize = 1 << 20

@@ -68,7 +68,8 @@ struct JournalFile: ~Copyable {
     while start < size {
       // Pieces overlap, so that none of what is looked for lies across their edge.
       let piece = try read(at: start, count: pieceSize + JournalFrame.magic.count)
-      for index in piece.indices where piece[index] == JournalFrame.magic[0] && piece[index...].starts(with: JournalFrame.magic) {
+      for index in piece.indices
+      where piece[index] == JournalFrame.magic[0] && piece[index...].starts(with: JournalFrame.magic) {
         let found = start + UInt64(index)
         if found > offset, try wholeFrame(at: found, number: nil) != nil {
           throw JournalError.damaged(path, "frame \(frame), at byte \(offset), is not what was written")

@@ -32,7 +32,9 @@ enum JournalFrame {
   }
 
   /// Whether the bytes are what was written as this frame.
-  static func isWhole(_ header: ArraySlice<UInt8>, _ payload: ArraySlice<UInt8>, number: UInt64, _ context: Context) throws -> Bool {
+  static func isWhole(_ header: ArraySlice<UInt8>, _ payload: ArraySlice<UInt8>, number: UInt64, _ context: Context)
+    throws -> Bool
+  {
     guard Self.number(header.dropFirst(8).prefix(8)) == number else { return false }
     return try digest(header.prefix(digestOffset), payload, context).bytes.elementsEqual(header.dropFirst(digestOffset))
   }
@@ -40,7 +42,9 @@ enum JournalFrame {
   /// The number that a header gives itself.
   static func number(of header: ArraySlice<UInt8>) -> UInt64 { number(header.dropFirst(8).prefix(8)) }
 
-  private static func digest(_ head: ArraySlice<UInt8>, _ payload: ArraySlice<UInt8>, _ context: Context) throws -> Digest {
+  private static func digest(_ head: ArraySlice<UInt8>, _ payload: ArraySlice<UInt8>, _ context: Context) throws
+    -> Digest
+  {
     var digester = try Digester([.sha256])
     for part in [context.run[...], littleEndian(context.file)[...], head, payload] {
       try part.withUnsafeBytes { try digester.update($0) }

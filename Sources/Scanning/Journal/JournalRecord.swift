@@ -22,7 +22,13 @@ struct JournalRecord: Sendable {
     }
   }
 
-  /// Whether nothing was learned that a second look might not put right: a medium that was pulled out comes back.
+  /// Whether something is missing that another look may find: of an archive, say, on a medium that was pulled out. What
+  /// met a limit would meet it again.
+  var mayBeFoundInFull: Bool {
+    items.contains { $0.isIncomplete && $0.reason?.hasPrefix("limit: ") != true }
+  }
+
+  /// Whether nothing was learned that another look might not put right.
   var isWorthAnotherLook: Bool {
     if stamp == nil { return true }
     if case .error = items.first?.state { return true }

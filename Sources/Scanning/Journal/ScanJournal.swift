@@ -55,9 +55,12 @@ public final class ScanJournal: @unchecked Sendable {  // `log` is used by the o
     if bytes.bytes.isEmpty { return }
     let frame = try JournalFrame.bytes(
       bytes.bytes, number: framesWritten, .init(run: context, file: UInt64(earlierSessions + 1)))
-    do { try frame.withUnsafeBytes { try log.append($0) } } catch let error as MatchingError where error.code == .diskFull {
+    do { try frame.withUnsafeBytes { try log.append($0) } } catch let error as MatchingError
+      where error.code == .diskFull
+    {
       throw MatchingError(
-        .diskFull, error.description, hint: "make room and go on where the scan stopped: muhafiz scan --resume \(plan.run)")
+        .diskFull, error.description,
+        hint: "make room and go on where the scan stopped: muhafiz scan --resume \(plan.run)")
     }
     framesWritten += 1
   }
@@ -68,7 +71,9 @@ public final class ScanJournal: @unchecked Sendable {  // `log` is used by the o
   public func end(isComplete: Bool, at time: Date) throws {
     var plan = plan
     plan.ended = time
-    if isComplete { try ScanJournals.remove(folder, on: fileSystem) } else {
+    if isComplete {
+      try ScanJournals.remove(folder, on: fileSystem)
+    } else {
       try ScanJournals.write(plan, in: folder, on: fileSystem)
     }
   }

@@ -104,7 +104,8 @@ public struct ScanJournals: Sendable {
     let data: Data
     do { data = try Data(contentsOf: URL(filePath: path.string)) } catch let error as CocoaError {
       throw error.code == .fileReadNoSuchFile
-        ? MatchingError(.listMissing, "there is no \(path)") : MatchingError(.inputOutput, "cannot read \(path): \(error)")
+        ? MatchingError(.listMissing, "there is no \(path)")
+        : MatchingError(.inputOutput, "cannot read \(path): \(error)")
     }
     let plan: ScanPlan
     do {

@@ -40,9 +40,10 @@ struct HashCommand: ParsableCommand {
 
   func run() throws {
     let roots = try existing(paths)
-    let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
-      archives: !noArchives, workers: try workers(jobs))
+    let options = try limits.limiting(
+      ScanOptions(
+        digests: digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
+        archives: !noArchives, workers: workers(jobs)))
     let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
     let writer = try ResultWriter(output)
     let format = format

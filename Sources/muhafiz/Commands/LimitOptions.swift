@@ -1,5 +1,6 @@
 import ArgumentParser
 import Decoding
+import Scanning
 
 /// What one content may cost. Whatever meets a limit is reported with it as the reason, and never as clear.
 struct LimitOptions: ParsableArguments {
@@ -14,6 +15,9 @@ struct LimitOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
   var limitArchiveSeconds: Double?
 
+  @Option(help: ArgumentHelp("Bytes of holes in one sparse file. Default 16 GiB.", valueName: "bytes"))
+  var limitHoles: Int64?
+
   @Flag(help: "Look at all of every video, also where its verdict stands before, and where it is longer than a quarter of an hour.")
   var fullVideo = false
 
@@ -24,6 +28,15 @@ struct LimitOptions: ParsableArguments {
   func decoderPool(size: Int) throws -> DecoderPool {
     if unsafeNoSandbox { complain("warning: decoders run WITHOUT A SANDBOX, as --unsafe-no-sandbox asks") }
     return try DecoderPool(size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required)
+  }
+
+  /// The options with the limits that are theirs.
+  func limiting(_ options: ScanOptions) throws -> ScanOptions {
+    guard let limitHoles else { return options }
+    guard limitHoles >= 0 else { throw UsageError("--limit-holes is \(limitHoles); a limit is not less than 0") }
+    var options = options
+    options.holesInBytes = limitHoles
+    return options
   }
 
   /// What changes the result of a scan, as words: `pixels=1000`.

@@ -53,8 +53,13 @@ extension ScanCommand {
     let recorder =
       try record || fetching.reports ? store.map { try beginRecord(run, at: begun, blocklist, mentions, in: $0) } : nil
     let reporter = ScanReporter(format, all: all, writer: try ResultWriter(output))
+    let plan = ScanPlan(
+      run: run, begun: begun, tool: "muhafiz \(Muhafiz.toolVersion)", folder: FileManager.default.currentDirectoryPath,
+      arguments: [], roots: mentions.map(\.text), options: options.facts + (try limits.facts()), lists: [])
     try reporter.begin(
-      ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed", earlierSessions: 0))
+      ScanManifest(
+        plan: plan, blocklist: blocklist, canaries: "passed", examiner: actor, exhibit: exhibit, hasAllItems: all,
+        earlierSessions: 0, sourceDigest: nil))
     let clock = ContinuousClock.now
     let scanner = WebScanner(
       blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)

@@ -53,8 +53,10 @@ struct ScanCommand: ParsableCommand {
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
   @Option(help: "Items in hand at once. Default: as many as processors.") var jobs: Int?
   @Option(help: "Progress on standard error: auto (on a terminal), always or never.") var progress = ProgressMode.auto
+  @Flag(help: "Show progress on the whole screen.") var tui = false
   @OptionGroup var pace: PaceOptions
   @OptionGroup var journalling: JournalOptions
+  @OptionGroup var completeness: CompletenessOptions
   @Argument(help: "Files or folders; or URLs.") var paths: [String] = []
 
   func run() throws {
@@ -74,9 +76,10 @@ struct ScanCommand: ParsableCommand {
 
   private func run(_ journals: ScanJournals, resuming named: ScanPlan?) throws {
     let roots = try existing(paths)
-    var options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
-      archives: !noArchives, workers: try workers(jobs), order: pace.order)
+    var options = try limits.limiting(
+      ScanOptions(
+        digests: digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
+        archives: !noArchives, workers: workers(jobs), order: pace.order))
     diskImages.apply(to: &options)
     var plan = try makePlan(options)
     var journal: ScanJournal?
@@ -95,21 +98,24 @@ struct ScanCommand: ParsableCommand {
     }
     // Before the first line of the report: whoever has read it may interrupt.
     let control = pace.makeControl()
-    let signals = Interruption { control.stop() }
+    let signals = Interruption(onScreen: tui) { control.stop() }
     let writer = try ResultWriter(output, isSecondTry: journal != nil)
     if journal == nil {
       plan.lists = ListCatalog.description(of: blocklist)
       journal = try journalling.begin(plan, in: journals)
     }
-    let recorder = record ? try beginRecord(plan, blocklist, isResumed: journal?.earlierSessions ?? 0 > 0) : nil
+    let sourceBefore = try completeness.takeDigest(control)
+    let manifest = ScanManifest(
+      plan: plan, blocklist: blocklist, canaries: "passed", examiner: examiner ?? loginName, exhibit: exhibit,
+      hasAllItems: all, earlierSessions: journal?.earlierSessions ?? 0, sourceDigest: sourceBefore)
+    let recorder = record ? try beginRecord(manifest) : nil
     let reporter = ScanReporter(format, all: all, writer: writer)
-    try reporter.begin(
-      ScanHeading(
-        run: plan.run, begunAt: plan.begun, blocklist: blocklist, canaries: "passed",
-        earlierSessions: journal?.earlierSessions ?? 0))
+    try reporter.begin(manifest)
     let timer = pace.watch(control)
 
-    let line = ProgressLine(progress, roots: roots, control: control)
+    let line = ProgressLine(
+      progress, fullScreen: tui, heading: "muhafiz scan \(paths.joined(separator: " "))".forTerminal, roots: roots,
+      control: control)
     let clock = ContinuousClock.now
     let scanner = ContentScanner(
       blocklist: blocklist, options: options, decoders: decoders, control: control, journal: journal)
@@ -121,14 +127,16 @@ struct ScanCommand: ParsableCommand {
       }
     } catch {
       control.stop()
-      line?.end()
+      line.end()
       try recorder?.fail("\(error)")
       throw error
     }
     let seconds = (ContinuousClock.now - clock) / .seconds(1)
-    control.stop()
-    line?.end()
+    line.end()
     timer?.cancel()
+    let entriesCounted = summary.isInterrupted ? nil : completeness.count(roots, expecting: summary)
+    let sourceAfter = summary.isInterrupted ? nil : try completeness.takeDigest(control, after: sourceBefore)
+    control.stop()
     withExtendedLifetime(signals) {}
 
     if let resumption = summary.resumption { say(resumption) }
@@ -137,21 +145,23 @@ struct ScanCommand: ParsableCommand {
     // The path must still be whole at the end: decoders may have died since, lists may have been damaged.
     let lateFailures = try canaries.run()
     for failure in lateFailures { complain("error: canary: \(failure)") }
+    let isAllThere = (entriesCounted ?? 0) <= summary.counts.entries && sourceAfter == sourceBefore
+    let isComplete = summary.counts.isComplete && isAllThere
     let exit =
       lateFailures.isEmpty
       ? ExitStatus.of(
-        hasMatch: summary.counts.hasMatch, isComplete: summary.counts.isComplete, isInterrupted: summary.isInterrupted)
+        hasMatch: summary.counts.hasMatch, isComplete: isComplete, isInterrupted: summary.isInterrupted)
       : ExitStatus.internalError
     let ending = ScanEnding(
-      summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed")
+      summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed",
+      entriesCounted: entriesCounted, sourceDigest: sourceAfter)
     try recorder?.finish(ending)
     try reporter.end(ending)
     if summary.isInterrupted {
       if journal != nil { complain("hint: to go on: muhafiz scan --resume \(plan.run)") }
     } else {
       // After failed canaries nothing that was found may be built upon.
-      try journal?.end(isComplete: summary.counts.isComplete || !lateFailures.isEmpty, at: Date())
-      try journals.removeAll(like: plan)
+      try journalling.end(journal, isComplete: isComplete || !lateFailures.isEmpty, in: journals)
     }
     throw ExitCode(exit)
   }
@@ -198,14 +208,15 @@ struct ScanCommand: ParsableCommand {
     }
   }
 
-  private func beginRecord(_ plan: ScanPlan, _ blocklist: Blocklist, isResumed: Bool) throws -> FindingRecorder {
-    let store = try home.openCaseStore()
-    let start = RunStart(
-      id: plan.run, startedAt: plan.begun, tool: plan.tool, examiner: examiner ?? loginName, exhibit: exhibit,
-      roots: paths, lists: blocklist.versions)
-    if isResumed { try store.resumeRun(start, at: Date()) } else { try store.beginRun(start) }
+  private func beginRecord(_ manifest: ScanManifest) throws -> FindingRecorder {
+    let (store, plan) = (try home.openCaseStore(), manifest.plan)
+    var start = RunStart(
+      id: plan.run, startedAt: plan.begun, tool: plan.tool, examiner: manifest.examiner, exhibit: exhibit, roots: paths,
+      lists: manifest.blocklist.versions)
+    start.manifestDigest = try manifest.digest().hex
+    if manifest.earlierSessions > 0 { try store.resumeRun(start, at: Date()) } else { try store.beginRun(start) }
     return FindingRecorder(
-      store, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: blocklist.versions)
+      store, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: manifest.blocklist.versions)
   }
 }
 
@@ -213,13 +224,16 @@ struct ScanCommand: ParsableCommand {
 final class Interruption {
   private let sources: [any DispatchSourceSignal]
 
-  init(_ stop: @escaping @Sendable () -> Void) {
+  init(onScreen: Bool = false, _ stop: @escaping @Sendable () -> Void) {
     sources = [SIGINT, SIGTERM, SIGHUP].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInitiated))
       nonisolated(unsafe) var isSecond = false  // Events of one source come one after the other.
       source.setEventHandler {
-        if isSecond { _exit(ExitStatus.interrupted) }
+        if isSecond {
+          if onScreen { standardError(ProgressLine.leavingScreen) }
+          _exit(ExitStatus.interrupted)
+        }
         isSecond = true
         complain("stopping after the items in hand; again to stop at once")
         stop()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Hashing
 import Matching
 import Scanning
 import SystemPackage
@@ -9,22 +10,16 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
   case text, ndjson, csv
 }
 
-/// What a report says of a scan besides its items.
-struct ScanHeading {
-  let run: String
-  let begunAt: Date
-  let blocklist: Blocklist
-  let canaries: String
-  /// How often the scan was cut off and went on.
-  let earlierSessions: Int
-}
-
 /// How a scan ended, as its summary says it.
 struct ScanEnding {
   let summary: ScanSummary
   let seconds: Double
   let exit: Int32
   let canaries: String
+  /// Items counted on another way than the scan's; `nil` where it was stopped before.
+  var entriesCounted: Int?
+  /// Of the image or device that was scanned, where that was asked for.
+  var sourceDigest: Digest?
 
   /// The `summary` line of NDJSON version 1.
   var line: JSONLine {
@@ -41,6 +36,9 @@ struct ScanEnding {
     line.add("known", counts.known)
     line.add("perceptual_unhashable", counts.withoutPerceptualHash)
     line.add("contents_incomplete", counts.withoutAllMembers)
+    line.add("entries", counts.entries)
+    line.add("entries_counted", entriesCounted)
+    line.add("source_sha256_after", sourceDigest?.hex)
     line.add("seconds", thousandths: seconds)
     line.add("exit", Int(exit))
     line.add("report_sha256", summary.reportDigest.hex)
@@ -67,22 +65,10 @@ final class ScanReporter {
     self.writer = writer
   }
 
-  func begin(_ heading: ScanHeading) throws {
+  func begin(_ manifest: ScanManifest) throws {
     switch format {
     case .ndjson:
-      var line = JSONLine(type: "begin")
-      line.add("run", heading.run)
-      line.add("time", heading.begunAt.formatted(.iso8601))
-      line.add("tool", "muhafiz \(Muhafiz.toolVersion)")
-      line.add("lists", heading.blocklist.members) { member, object in
-        object.add("name", member.list.version.name)
-        object.add("version", member.list.version.version)
-        object.add("entries", member.list.entryCount)
-        object.add("sha256", member.list.digest.hex)
-      }
-      line.add("canaries", heading.canaries)
-      if heading.earlierSessions > 0 { line.add("resumed", heading.earlierSessions) }
-      try writer.write(line.bytes)
+      try writer.write(manifest.line.bytes)
       // Whoever reads along learns at once that the scan is under way.
       try writer.flush()
     case .csv: try writer.write(line: CSVRow.header)
@@ -142,6 +128,9 @@ final class ScanReporter {
     }
     if counts.withoutAllMembers > 0 {
       lines.append("\(counts.withoutAllMembers.grouped) archives were not read to their end")
+    }
+    if let counted = ending.entriesCounted, counted != counts.entries {
+      lines.append("counted again there are \(counted.grouped) names in the folders; the scan met \(counts.entries.grouped)")
     }
     if ending.summary.isInterrupted {
       lines.append("INTERRUPTED: what is above is true, and not all")

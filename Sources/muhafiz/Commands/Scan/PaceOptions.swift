@@ -5,7 +5,8 @@ import Scanning
 /// How long, how fast and in which order a scan reads. None of it changes what is found.
 struct PaceOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Stop after this time, as 90, 30m or 8h; --resume goes on.", valueName: "time")) var maxDuration: Span?
+    help: ArgumentHelp("Stop after this time, as 90, 30m or 8h; --resume goes on.", valueName: "time")) var maxDuration:
+    Span?
   @Option(
     help: ArgumentHelp("Read no more than this in a second, as 50M or 1G.", valueName: "bytes")) var ioLimit: ByteRate?
   @Option(help: "Read in the order of path, or of inode: quicker on disks that turn.") var order = ScanOrder.path
@@ -44,7 +45,8 @@ struct ByteRate: ExpressibleByArgument {
   let bytesPerSecond: Int64
 
   init?(argument: String) {
-    guard let (number, unit) = quantity(argument, ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9]), (1...1e15).contains(number * unit)
+    guard let (number, unit) = quantity(argument, ["k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9]),
+      (1...1e15).contains(number * unit)
     else { return nil }
     bytesPerSecond = Int64(number * unit)
   }

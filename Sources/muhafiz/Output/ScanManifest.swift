@@ -1,0 +1,56 @@
+import Foundation
+import Hashing
+import Matching
+import Scanning
+import SystemPackage
+
+/// What a report says of a scan before its items: who looked for what, where, with what.
+struct ScanManifest {
+  let plan: ScanPlan
+  let blocklist: Blocklist
+  let canaries: String
+  let examiner: String
+  let exhibit: String?
+  /// Whether the report has every item.
+  let hasAllItems: Bool
+  /// How often the scan was cut off and went on.
+  let earlierSessions: Int
+  /// Of the image or device that is scanned, where that was asked for.
+  let sourceDigest: Digest?
+
+  /// The `begin` line of NDJSON version 1.
+  var line: JSONLine {
+    var line = JSONLine(type: "begin")
+    line.add("run", plan.run)
+    line.add("time", plan.begun.formatted(.iso8601))
+    line.add("tool", plan.tool)
+    line.add("lists", blocklist.members) { member, object in
+      object.add("name", member.list.version.name)
+      object.add("version", member.list.version.version)
+      object.add("entries", member.list.entryCount)
+      object.add("sha256", member.list.digest.hex)
+      object.add("action", member.action.rawValue)
+    }
+    line.add("canaries", canaries)
+    if earlierSessions > 0 { line.add("resumed", earlierSessions) }
+    line.add("all", hasAllItems ? "true" : "false")
+    line.add("host", ProcessInfo.processInfo.hostName)
+    line.add("examiner", examiner)
+    line.add("exhibit", exhibit)
+    line.add("folder", plan.folder)
+    line.add("roots", plan.roots)
+    line.add("options", plan.options)
+    line.add("devices", plan.roots.compactMap { SourceDevice(of: FilePath($0)) }) { device, object in
+      object.add(.file(device.path))
+      object.add("name", device.name)
+      object.add("model", device.model)
+      object.add("serial", device.serial)
+      object.add("size", device.sizeInBytes)
+    }
+    line.add("source_sha256_before", sourceDigest?.hex)
+    return line
+  }
+
+  /// What the ledger knows the line by.
+  func digest() throws -> Digest { try line.bytes.dropLast().withUnsafeBytes { try Digest.sha256(of: $0) } }
+}
