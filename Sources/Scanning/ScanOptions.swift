@@ -13,6 +13,8 @@ public struct ScanOptions: Sendable {
   /// Items in hand at once.
   public var workers: Int
   public var order: ScanOrder
+  /// Whether items carry all hashes that they were looked for with, so that they can be looked for again without their bytes.
+  public var keepsQueries = false
 
   public init(
     digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, fullVideo: Bool = false, archives: Bool = true,
