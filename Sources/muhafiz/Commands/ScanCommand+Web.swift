@@ -12,9 +12,9 @@ extension ScanCommand {
   func scanWeb() throws {
     let policy = try fetching.policy()
     var mentions = try fetching.mentions(paths)
-    let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
-      workers: try workers(jobs))
+    var options = ScanOptions(
+      digests: try reportedDigests(), perceptual: !noPerceptual, archives: !noArchives, workers: try workers(jobs))
+    options.keepsQueries = record && exhibit != nil
     let blocklist = try home.catalog.loadBlocklist()
     let decoders = try limits.decoderPool(size: options.workers)
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
@@ -53,8 +53,9 @@ extension ScanCommand {
     let recorder =
       try record || fetching.reports ? store.map { try beginRecord(run, at: begun, blocklist, mentions, in: $0) } : nil
     let reporter = ScanReporter(format, all: all, writer: try ResultWriter(output))
-    try reporter.begin(
-      ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed", earlierSessions: 0))
+    let heading = ScanHeading(run: run, begunAt: begun, blocklist: blocklist, canaries: "passed", earlierSessions: 0)
+    try reporter.begin(heading)
+    let folder = try makeReport(heading, options)
     let clock = ContinuousClock.now
     let scanner = WebScanner(
       blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
@@ -65,6 +66,7 @@ extension ScanCommand {
         deliver: { item in
           try recorder?.add(item)
           try reporter.add(item)
+          try folder?.add(item)
         },
         finish: { url in
           guard let recorder, let store else { return }
@@ -89,6 +91,7 @@ extension ScanCommand {
     let ending = ScanEnding(
       summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed")
     try recorder?.finish(ending)
+    try folder?.finish(ending)
     try reporter.end(ending)
     if summary.isInterrupted && recorder != nil { complain("hint: to go on: muhafiz scan --reports --record") }
     throw ExitCode(exit)
@@ -102,6 +105,6 @@ extension ScanCommand {
         id: run, startedAt: time, tool: "muhafiz \(Muhafiz.toolVersion)", examiner: examiner ?? loginName,
         exhibit: exhibit,
         roots: ["\(mentions.count) URLs"], lists: blocklist.versions))
-    return FindingRecorder(store, run: run, exhibit: exhibit, roots: [], lists: blocklist.versions)
+    return FindingRecorder(store, of: home, run: run, exhibit: exhibit, roots: [], lists: blocklist.versions)
   }
 }
