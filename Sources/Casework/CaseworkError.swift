@@ -43,9 +43,12 @@ public struct CaseworkError: Error, Equatable, Sendable, CustomStringConvertible
   /// What SQLite's refusal means for the record at `path`.
   init(_ error: DatabaseError, _ path: FilePath) {
     let said = error.message ?? "\(error.resultCode)"
-    switch error.resultCode {
-    case .SQLITE_FULL:
+    // The index of the log of writes lies in a file of its own, whose growth fails in another way.
+    if error.resultCode == .SQLITE_FULL || error.extendedResultCode == .SQLITE_IOERR_SHMSIZE {
       self.init(.diskFull, "the disk is full: cannot write \(path)", hint: "what was recorded before is unharmed")
+      return
+    }
+    switch error.resultCode {
     case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
       self.init(.permission, "cannot write \(path): permission denied")
     case .SQLITE_CANTOPEN: self.init(.cannotOpen, "cannot open \(path): \(said)")

@@ -4,6 +4,8 @@ public struct ExchangeError: Error, Equatable, Sendable, CustomStringConvertible
     case cannotRead, unknownFormat, unsupportedFormat, wrongEncoding, missingHeader, unknownColumn, rejectedRecord,
       malformed
     case unreadableQuery
+    /// A report is to be written where there is one.
+    case folderInUse
   }
 
   public let code: Code

@@ -1,4 +1,5 @@
 import Decoding
+import Foundation
 import Glibc
 import Hashing
 import Matching
@@ -54,7 +55,7 @@ struct ItemScanner: ~Copyable {
     defer { withExtendedLifetime(file) {} }
     guard let decoders else {
       let content = try digest(descriptor) { _ in }
-      return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch()))]
+      return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch())).stamped(descriptor)]
     }
     return try decoders.withLease { lease in
       let content = try digest(descriptor) { try lease.append($0) }
@@ -63,7 +64,9 @@ struct ItemScanner: ~Copyable {
         control.pace(count)
         return count
       }
-      return try items(of: content, at: .file(path), nil, source, file: descriptor, decoders, &lease)
+      var items = try items(of: content, at: .file(path), nil, source, file: descriptor, decoders, &lease)
+      items[0] = items[0].stamped(descriptor)
+      return items
     }
   }
 
@@ -130,6 +133,7 @@ struct ItemScanner: ~Copyable {
     /// Of the whole picture, upright.
     var hash: PerceptualHash?
     var frames: [FrameHash] = []
+    var queries: [[PerceptualHash]] = []
     var matches: [Match] = []
     /// Listed videos, by the pages or frames so far.
     var videos: VideoSearch
@@ -268,7 +272,7 @@ struct ItemScanner: ~Copyable {
   ///
   /// - Returns: One or two groups, in each the upright hash first.
   private func queries(of luma: LumaPlane) -> [[PerceptualHash]] {
-    guard blocklist.hasPerceptualHashes else { return [[PDQ.hash(luma)]] }
+    guard blocklist.hasPerceptualHashes || options.keepsQueries else { return [[PDQ.hash(luma)]] }
     let whole = PDQ.dihedralHashes(luma)
     guard let region = luma.regionWithinPlainBorders() else { return [whole] }
     return [whole, luma.withCopy(of: region, PDQ.dihedralHashes)]
@@ -276,6 +280,7 @@ struct ItemScanner: ~Copyable {
 
   /// Asks for one picture or frame.
   private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws {
+    if options.keepsQueries { look.queries += queries }
     for hashes in queries {
       for match in try blocklist.matches(near: hashes) { look.matches.add(match) }
     }
@@ -300,6 +305,7 @@ struct ItemScanner: ~Copyable {
     fingerprint.perceptualHash = look.hash
     item.frames = look.frames
     item.videoStop = look.videoStop
+    item.queries = look.queries
     item.verdict = blocklist.policy.verdict(for: item.matches)
     // Not hashed must never look like no match.
     if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
@@ -436,5 +442,16 @@ extension ArchiveMember.Kind {
     case .reallocated: "deleted-and-reallocated"
     case .empty: "empty-volume"
     }
+  }
+}
+
+extension ScannedItem {
+  /// The item with the time at which its file was last changed.
+  fileprivate func stamped(_ file: FileDescriptor) -> ScannedItem {
+    var status = stat()
+    guard fstat(file.rawValue, &status) == 0 else { return self }
+    var item = self
+    item.modifiedAt = Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)
+    return item
   }
 }

@@ -20,6 +20,8 @@ public struct ScanOptions: Sendable {
   public var order: ScanOrder
   /// Holes that a sparse file may have: their zeros would be digested for hours. Default 16 GiB.
   public var holesInBytes: Int64 = 16 << 30
+  /// Whether items carry all hashes that they were looked for with, so that they can be looked for again without their bytes.
+  public var keepsQueries = false
 
   public init(
     digests: Set<DigestAlgorithm> = [], perceptual: Bool = true, fullVideo: Bool = false, archives: Bool = true,

@@ -4,8 +4,9 @@ import Matching
 import Scanning
 import SystemPackage
 
-/// Hands findings to the record in batches, and says at the end what became of them.
+/// Hands findings, and the hashes of an exhibit's items, to the record in batches, and says at the end what became of them.
 final class FindingRecorder {
+  private let home: HomeOptions
   private let store: CaseStore
   private let run: String
   private let exhibit: String?
@@ -13,12 +14,15 @@ final class FindingRecorder {
   private let roots: [(given: FilePath, absolute: FilePath)]
   private let lists: [ListVersion]
   private var waiting: [Finding] = []
+  private var kept: [KeptItem] = []
   private var recorded = RecordSummary()
 
   /// Few enough that a crash costs little, many enough that a sync for each batch does not matter.
   private static let batchSize = 64
+  private static let keptBatchSize = 1024
 
-  init(_ store: CaseStore, run: String, exhibit: String?, roots: [FilePath], lists: [ListVersion]) {
+  init(_ store: CaseStore, of home: HomeOptions, run: String, exhibit: String?, roots: [FilePath], lists: [ListVersion]) {
+    self.home = home
     self.store = store
     self.run = run
     self.exhibit = exhibit
@@ -27,17 +31,21 @@ final class FindingRecorder {
   }
 
   func add(_ item: ScannedItem) throws {
-    guard let fingerprint = item.fingerprint, let verdict = item.verdict, verdict == .block || verdict == .review else {
-      return
+    guard let fingerprint = item.fingerprint else { return }
+    let location = ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit)
+    if let verdict = item.verdict, verdict == .block || verdict == .review {
+      var finding = Finding(
+        location: location, fingerprint: fingerprint, mediaType: item.mediaType, matches: item.matches,
+        verdict: verdict, listsUsed: lists)
+      finding.chain = item.chain
+      finding.reference = item.reference
+      waiting.append(finding)
     }
-    var finding = Finding(
-      location: ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit),
-      fingerprint: fingerprint,
-      mediaType: item.mediaType, matches: item.matches, verdict: verdict, listsUsed: lists)
-    finding.chain = item.chain
-    finding.reference = item.reference
-    waiting.append(finding)
-    if waiting.count >= Self.batchSize { try flush() }
+    if exhibit != nil {
+      kept.append(
+        KeptItem(location: location, fingerprint: fingerprint, mediaType: item.mediaType, queries: item.queries))
+    }
+    if waiting.count >= Self.batchSize || kept.count >= Self.keptBatchSize { try flush() }
   }
 
   /// Where the item is, whatever folder the scan was started in: from the exhibit's root, or from that of the file system.
@@ -57,9 +65,9 @@ final class FindingRecorder {
 
   /// Writes what waits.
   func flush() throws {
-    if waiting.isEmpty { return }
-    recorded += try store.record(waiting, run: run, at: Date())
-    waiting = []
+    if !waiting.isEmpty { recorded += try store.record(waiting, run: run, at: Date()) }
+    if !kept.isEmpty { try store.keep(kept, run: run) }
+    (waiting, kept) = ([], [])
   }
 
   func finish(_ ending: ScanEnding) throws {
@@ -74,6 +82,7 @@ final class FindingRecorder {
     complain(
       "recorded: \(recorded.findingsNew.grouped) new findings, \(recorded.findingsSeenAgain.grouped) seen again, "
         + "\(recorded.casesOpened.grouped) cases opened, \(recorded.casesJoined.grouped) joined")
+    home.sign(home.ledger(of: store))
   }
 
   /// What was found before the failure stays in the record; the run says that it failed.

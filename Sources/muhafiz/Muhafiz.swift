@@ -21,7 +21,8 @@ struct Muhafiz: ParsableCommand {
       """,
     version: "muhafiz \(toolVersion)",
     subcommands: [
-      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, ExhibitCommand.self, ReportCommand.self,
+      ListCommand.self, HashCommand.self, MatchCommand.self, ScanCommand.self, ExhibitCommand.self, RematchCommand.self,
+      ReportCommand.self,
       CaseCommand.self, TakedownCommand.self, LedgerCommand.self, ExportCommand.self,
       BenchCommand.self, DoctorCommand.self,
     ])

@@ -48,13 +48,13 @@ struct LedgerEntryTests {
       let time = seconds * 1000 + Int64.random(in: 0...999, using: &generator)
       let text = LedgerTime.text(time)
       #expect(text.prefix(19) + "Z" == Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601))
-      #expect(LedgerTime.milliseconds(text.utf8) == time)
+      #expect(LedgerTime.milliseconds(text) == time)
     }
     for text in [
       "", "2026-02-30T00:00:00.000Z", "2026-13-01T00:00:00.000Z", "2026-01-01T24:00:00.000Z",
       "2026-01-01 00:00:00.000Z",
     ] {
-      #expect(LedgerTime.milliseconds(text.utf8) == nil, "\(text)")
+      #expect(LedgerTime.milliseconds(text) == nil, "\(text)")
     }
   }
 

@@ -10,6 +10,7 @@ package final class CrashFileSystem: DurableFileSystem {
   package enum Operation: Sendable {
     case create(String, file: Int)
     case write(file: Int, offset: Int, bytes: [UInt8])
+    case setLength(file: Int, Int)
     case sync(file: Int)
     case syncFolder(String)
     case rename(String, to: String)

@@ -45,7 +45,10 @@ package struct PowerCut {
   private var contents: [Int: [UInt8]] = [:]
   /// What is perhaps there, in the order in which it was done.
   private var unsyncedChanges: [(folder: String, change: Change)] = []
-  private var unsyncedWrites: [Int: [(offset: Int, bytes: [UInt8])]] = [:]
+  private var unsyncedWrites: [Int: [Write]] = [:]
+
+  /// Bytes that are put at an offset; `nil` where the offset becomes the end of the file.
+  private typealias Write = (offset: Int, bytes: [UInt8]?)
 
   package init() {}
 
@@ -70,9 +73,14 @@ package struct PowerCut {
       let node = visible[old]!
       change(new, .move(old, new, node)) { ($0[old], $0[new]) = (nil, node) }
     case .write(let file, let offset, let bytes): unsyncedWrites[file, default: []].append((offset, bytes))
+    case .setLength(let file, let length): unsyncedWrites[file, default: []].append((length, nil))
     case .sync(let file):
       for (offset, bytes) in unsyncedWrites.removeValue(forKey: file) ?? [] {
-        contents[file, default: []].put(bytes[...], at: offset)
+        if let bytes {
+          contents[file, default: []].put(bytes[...], at: offset)
+        } else {
+          contents[file, default: []].setLength(offset)
+        }
       }
     case .syncFolder(let path):
       for (folder, change) in unsyncedChanges where folder == path { Self.apply(change, to: &names) }
@@ -129,6 +137,12 @@ package struct PowerCut {
   ) -> [UInt8] {
     var content = contents[file] ?? []
     for (offset, bytes) in unsyncedWrites[file] ?? [] {
+      guard let bytes else {
+        let isKept = UInt64.random(in: 0..<100, using: &generator) < share
+        remains.note(isKept ? 5 : 6)
+        if isKept { content.setLength(offset) }
+        continue
+      }
       var start = 0
       while start < bytes.count {
         let end = min(bytes.count, start + Self.sectorSize - (offset + start) % Self.sectorSize)
@@ -153,6 +167,10 @@ package struct PowerCut {
 }
 
 extension [UInt8] {
+  fileprivate mutating func setLength(_ length: Int) {
+    if length < count { removeLast(count - length) } else { self += [UInt8](repeating: 0, count: length - count) }
+  }
+
   /// Puts bytes in place of those at the offset; what lies between the end and the offset becomes zeros.
   fileprivate mutating func put(_ bytes: ArraySlice<UInt8>, at offset: Int) {
     if offset + bytes.count > count { self += [UInt8](repeating: 0, count: offset + bytes.count - count) }

@@ -36,7 +36,11 @@ struct LedgerFiles: Sendable {
   /// The hashes of a tile; `nil` when it is not there or has another size.
   func hashes(_ tile: LedgerTile) throws(CaseworkError) -> [Digest]? {
     guard let bytes = try read(tile), bytes.count == tile.count * 32 else { return nil }
-    return stride(from: 0, to: bytes.count, by: 32).map { Digest(.sha256, bytes: bytes[$0..<$0 + 32])! }
+    return bytes.withUnsafeBytes { all in
+      stride(from: 0, to: all.count, by: 32).map {
+        Digest(.sha256, bytes: UnsafeRawBufferPointer(rebasing: all[$0..<$0 + 32]))!
+      }
+    }
   }
 
   func write(_ tile: LedgerTile, _ bytes: [UInt8]) throws(CaseworkError) {

@@ -45,6 +45,11 @@ public struct LedgerPublicKey: Sendable, Hashable, CustomStringConvertible {
     Ed25519PublicKey(bytes: bytes)?.isValid(signature, of: message) ?? false
   }
 
+  /// The text of a signed note, once this key's signature on it is found good.
+  ///
+  /// - Throws: ``CaseworkError`` with `ledgerDamaged` for a note that is malformed, or that the key did not sign.
+  public func text(ofSignedNote note: String) throws(CaseworkError) -> String { try SignedNote.open(note, key: self) }
+
   /// Not empty, and without what the note format gives a meaning to: white space and `+`.
   static func isName(_ name: some StringProtocol) -> Bool {
     !name.isEmpty && name.utf8.count <= 128
@@ -90,6 +95,11 @@ public struct LedgerKey: Sendable {
     let parts = publicKey.description.split(separator: "+", maxSplits: 2)
     return "PRIVATE+KEY+\(parts[0])+\(parts[1])+" + Data([LedgerPublicKey.ed25519] + key.seed).base64EncodedString()
   }
+
+  /// A text with the signature under it, as C2SP `signed-note` has it.
+  ///
+  /// - Parameter text: Ends in a line feed.
+  public func signedNote(_ text: String) throws(CaseworkError) -> String { try SignedNote.sign(text, key: self) }
 
   /// The signature over a message: 64 bytes, the same for the same message.
   func signature(of message: [UInt8]) throws(CaseworkError) -> [UInt8] {

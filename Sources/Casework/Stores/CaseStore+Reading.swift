@@ -112,18 +112,21 @@ extension CaseStore {
     let matches = try Row.fetchAll(
       database, sql: "SELECT * FROM match WHERE finding_id = ? ORDER BY grade, distance, list, version, entry",
       arguments: [row["finding_id"] as Int64])
-    func text(_ column: String) -> String? { (row[column] as String).isEmpty ? nil : row[column] }
-    let location = ContentLocation(
-      place: LocationRow.place(kind: row["kind"], row["place"]), member: text("member"), exhibit: text("exhibit"))
     let finding = Finding(
-      location: location, fingerprint: try fingerprint(row), mediaType: row["media_type"],
+      location: location(row), fingerprint: try fingerprint(row), mediaType: row["media_type"],
       matches: try matches.map(match), verdict: try value(row["verdict"]), listsUsed: try ListVersions.of(row["lists"]))
     return RecordedFinding(
       finding: finding, firstSeenAt: Date(milliseconds: row["first_seen_at"]),
       lastSeenAt: Date(milliseconds: row["last_seen_at"]), firstRun: row["first_run"], lastRun: row["last_run"])
   }
 
-  private func fingerprint(_ row: Row) throws -> Fingerprint {
+  func location(_ row: Row) -> ContentLocation {
+    func text(_ column: String) -> String? { (row[column] as String).isEmpty ? nil : row[column] }
+    return ContentLocation(
+      place: LocationRow.place(kind: row["kind"], row["place"]), member: text("member"), exhibit: text("exhibit"))
+  }
+
+  func fingerprint(_ row: Row) throws -> Fingerprint {
     var fingerprint = Fingerprint(sizeInBytes: row["size"], digests: [])
     for algorithm in DigestAlgorithm.allCases {
       guard let bytes: Data = row[algorithm.name] else { continue }

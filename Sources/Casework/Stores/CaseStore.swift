@@ -37,16 +37,15 @@ public final class CaseStore: Sendable {
     configuration.foreignKeysEnabled = true
     configuration.busyMode = .timeout(10)
     configuration.maximumReaderCount = 2
-    configuration.prepareDatabase { database in
-      // A batch of findings is rare and dear: it is on the disk when the call returns.
-      try database.execute(sql: "PRAGMA synchronous = FULL")
-    }
     do {
       database = try DatabasePool(path: path.string, configuration: configuration)
       let newer = try database.read { try Schema.migrator.hasBeenSuperseded($0) }
       guard !newer else {
         throw CaseworkError(.newerVersion, "\(path) was written by a newer muhafiz", hint: "use that one")
       }
+      // What is recorded is on the disk when the call returns. Only here: opening a pool sets it to NORMAL, which syncs
+      // nothing at the end of a transaction.
+      try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
       try Schema.migrator.migrate(database)
       commits = GroupCommit(database)
     } catch let error as DatabaseError { throw CaseworkError(error, path) }

@@ -14,6 +14,8 @@ import GRDB
 ///     takedown     a notice or an order, with its clocks
 ///     dns_block    a name that an order blocks, until when, and who approved it
 ///     case_link    two cases with a location in common
+///     kept_item    a content at a location that a recorded exhibit has, whether it matched or not
+///     person       who has acted, and by which account of the machine
 enum Schema {
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -34,6 +36,9 @@ enum Schema {
     }
     migrator.registerMigration("report queue") { database in
       try database.execute(sql: reportQueue)
+    }
+    migrator.registerMigration("6 kept items and people") { database in
+      try database.execute(sql: keptItemsAndPeople)
     }
     return migrator
   }
@@ -167,6 +172,27 @@ enum Schema {
     CREATE INDEX case_by_assignee ON case_file (assignee, id) WHERE assignee IS NOT NULL;
     CREATE INDEX location_by_exhibit ON location (exhibit) WHERE exhibit <> '';
     CREATE INDEX match_by_entry ON match (list, entry);
+    """
+
+  private static let keptItemsAndPeople = """
+    ALTER TABLE run ADD COLUMN number INTEGER;  -- a short name for its many items
+    UPDATE run SET number = rowid;
+    CREATE UNIQUE INDEX run_by_number ON run (number);
+    ALTER TABLE content ADD COLUMN queries BLOB;  -- see PerceptualQueries
+
+    CREATE TABLE kept_item (
+      content_id INTEGER NOT NULL REFERENCES content (id),
+      location_id INTEGER NOT NULL REFERENCES location (id),
+      run INTEGER NOT NULL,              -- number of the last that looked at it
+      PRIMARY KEY (content_id, location_id)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE person (
+      name TEXT NOT NULL,
+      account TEXT NOT NULL,
+      first_seen_at INTEGER NOT NULL,
+      PRIMARY KEY (name, account)
+    ) STRICT, WITHOUT ROWID;
     """
 
   private static let takedowns = """

@@ -76,7 +76,7 @@ public struct RuleProfile: Sendable, Equatable, Codable {
     self = profile
   }
 
-  private static func isDay(_ text: String) -> Bool { LedgerTime.milliseconds("\(text)T00:00:00.000Z".utf8) != nil }
+  private static func isDay(_ text: String) -> Bool { LedgerTime.milliseconds("\(text)T00:00:00.000Z") != nil }
 
   private static func reason(_ error: any Error) -> String {
     switch error {

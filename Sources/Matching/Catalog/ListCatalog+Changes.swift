@@ -8,9 +8,14 @@ extension ListCatalog {
   ///
   /// A version that changes more than the update allows is written and held: it comes into force by ``activate(_:)``.
   ///
-  /// - Parameter fill: Adds the entries, or removes them. When it throws, nothing is written.
-  /// - Throws: ``MatchingError``, with the version before still in force.
-  public func update(_ update: ListUpdate, fill: (inout HashListBuilder) throws -> Void) throws -> UpdatedList {
+  /// - Parameters:
+  ///   - record: Writes down what is about to happen: the new version, and whether it is held. When it throws, it does not.
+  ///   - fill: Adds the entries, or removes them. When it throws, nothing is written.
+  /// - Throws: ``MatchingError``, or what a closure threw, with the version before still in force.
+  public func update(
+    _ update: ListUpdate, record: (HashList, _ isHeld: Bool) throws -> Void = { _, _ in },
+    fill: (inout HashListBuilder) throws -> Void
+  ) throws -> UpdatedList {
     try Self.checkNames(update.name, update.version ?? "1")
     if let distance = update.distanceInBits, !Blocklist.Member.distances.contains(distance) {
       throw MatchingError(.badName, "a distance of \(distance) bits is not within 0…63")
@@ -40,12 +45,13 @@ extension ListCatalog {
         try builder.begin(with: old)
       }
       try fill(&builder)
-      return try write(builder, version, update, before, old)
+      return try write(builder, version, update, before, old, record)
     }
   }
 
   private func write(
-    _ builder: consuming HashListBuilder, _ version: ListVersion, _ update: ListUpdate, _ before: Active?, _ old: HashList?
+    _ builder: consuming HashListBuilder, _ version: ListVersion, _ update: ListUpdate, _ before: Active?, _ old: HashList?,
+    _ record: (HashList, _ isHeld: Bool) throws -> Void
   ) throws -> UpdatedList {
     let information = HashListInformation(
       name: version.name, version: version.version, source: update.source, created: update.created,
@@ -60,6 +66,7 @@ extension ListCatalog {
       if let difference, !update.isConfirmed, difference.share > update.holdAbove,
         max(difference.added, difference.removed) >= ListUpdate.leastHeld
       {
+        try record(list, true)
         return UpdatedList(list: list, counts: written.counts, difference: difference, isHeld: true, removedVersions: [])
       }
       var now = Active(list, after: before)
@@ -67,6 +74,7 @@ extension ListCatalog {
       now.distance = update.distanceInBits ?? now.distance
       now.keep = update.keep ?? now.keep
       let active = try active()
+      try record(list, false)
       try replace(active, with: active.filter { $0.name != now.name } + [now])
       return UpdatedList(
         list: list, counts: written.counts, difference: difference, isHeld: false, removedVersions: prune(now))

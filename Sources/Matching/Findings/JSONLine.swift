@@ -43,6 +43,12 @@ public struct JSONLine: Sendable {
     members += (value ? "true" : "false").utf8
   }
 
+  /// Adds a member that is known to have no value.
+  public mutating func addNull(_ name: String) {
+    begin(name)
+    members += "null".utf8
+  }
+
   /// A number with three digits after the point.
   public mutating func add(_ name: String, thousandths value: Double) {
     begin(name)

@@ -1,3 +1,4 @@
+import Foundation
 import Hashing
 import SystemPackage
 
@@ -78,6 +79,8 @@ public struct ScannedItem: Sendable {
   /// Bytes, as far as they are known.
   public var sizeInBytes: Int64?
   public var mediaType: String?
+  /// When the file was last changed, as its file system says; `nil` for what is no file of its own.
+  public var modifiedAt: Date?
   public var fingerprint: Fingerprint?
   public var perceptual = PerceptualState.notDue
   public var contents = ContentsState.notDue
@@ -89,6 +92,9 @@ public struct ScannedItem: Sendable {
   public var frames: [FrameHash] = []
   /// Why not all of a video was looked at, though more of it would not have made its verdict lighter; `nil` where all was.
   public var videoStop: VideoStop?
+  /// All perceptual hashes that the content was looked for with, where the scan was to keep them: groups of one, upright,
+  /// or of eight, the others turned and mirrored in the order of ``Dihedral``.
+  public var queries: [[PerceptualHash]] = []
   public var matches: [Match] = []
   /// `nil` where nothing matched but not all that was due could be compared: that is not `clear`.
   public var verdict: Verdict?

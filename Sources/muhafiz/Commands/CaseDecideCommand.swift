@@ -42,10 +42,13 @@ struct CaseDecide: ParsableCommand {
     guard CaseAction.asked.contains(action) else {
       throw UsageError("'\(action.rawValue)' follows from a takedown", hint: "muhafiz takedown issue C-12 …")
     }
-    let summary = try home.requireCaseStore().act(
-      CaseRequest(
-        try caseNumber(number), action, by: actor.actor, reason: reason, decision: decision, version: version),
-      policy: try home.policy(), at: Date())
+    let number = try caseNumber(number)
+    let policy = try home.policy()
+    let summary = try home.deciding(actor) { store, actor in
+      try store.act(
+        CaseRequest(number, action, by: actor, reason: reason, decision: decision, version: version), policy: policy,
+        at: Date())
+    }
     switch format {
     case .text:
       print(
@@ -67,11 +70,12 @@ struct CaseClaim: ParsableCommand {
   @Argument(help: "Cases, like C-000012 or 12.") var numbers: [String]
 
   func run() throws {
-    let store = try home.requireCaseStore()
-    let actor = try actor.actor
-    for number in try numbers.map(caseNumber) {
-      try store.assign(number, to: release ? nil : actor, by: actor, at: Date())
-      print("\(number) \(release ? "released" : "claimed by \(actor.forTerminal)")")
+    let numbers = try numbers.map(caseNumber)
+    try home.acting(actor) { store, actor in
+      for number in numbers {
+        try store.assign(number, to: release ? nil : actor, by: actor, at: Date())
+        print("\(number) \(release ? "released" : "claimed by \(actor.forTerminal)")")
+      }
     }
   }
 }
@@ -89,7 +93,7 @@ struct CaseNote: ParsableCommand {
   func run() throws {
     let number = try caseNumber(number)
     let note = text == "-" ? try muhafiz.text(ofFile: "-") : text
-    try home.requireCaseStore().note(note, on: number, by: actor.actor, at: Date())
+    try home.acting(actor) { try $0.note(note, on: number, by: $1, at: Date()) }
     print("noted on \(number)")
   }
 }
@@ -112,10 +116,12 @@ struct CaseLink: ParsableCommand {
   @Argument(help: "Another case, or a report like R-000003.") var other: String
 
   func run() throws {
-    let (number, store) = (try caseNumber(number), try home.requireCaseStore())
-    switch LedgerSubject(other) {
-    case .report(let report): try store.link(number, with: report, why: why, by: actor.actor, at: Date())
-    default: try store.link(number, with: caseNumber(other), why: why, by: actor.actor, at: Date())
+    let number = try caseNumber(number)
+    try home.acting(actor) { store, actor in
+      switch LedgerSubject(other) {
+      case .report(let report): try store.link(number, with: report, why: why, by: actor, at: Date())
+      default: try store.link(number, with: caseNumber(other), why: why, by: actor, at: Date())
+      }
     }
     print("\(number) and \(other) are linked")
   }

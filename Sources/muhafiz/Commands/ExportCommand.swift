@@ -7,8 +7,8 @@ import SystemPackage
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Writes what others need: statistics, the zone of blocked names.",
-    subcommands: [ExportStatistics.self, ExportRPZ.self])
+    commandName: "export", abstract: "Writes what others need: statistics, the zone of blocked names; checks the report of a run.",
+    subcommands: [ExportStatistics.self, ExportRPZ.self, ExportCheck.self])
 }
 
 struct ExportRPZ: ParsableCommand {
@@ -24,10 +24,9 @@ struct ExportRPZ: ParsableCommand {
   var output: String?
 
   func run() throws {
-    let store = try home.requireCaseStore()
-    let blocks = try store.dnsBlocks()
+    let blocks = try home.requireCaseStore().dnsBlocks()
     let zone = try RPZZone(blocks, origin: zone, at: Date())
-    try Export.write(zone.text, as: "rpz zone \(self.zone)", to: output, store, by: actor.actor)
+    try home.export(zone.text, as: "rpz zone \(self.zone)", to: output, by: actor)
     complain("\(blocks.count(where: { $0.isInForce(at: Date()) })) names blocked")
   }
 }
@@ -61,8 +60,7 @@ struct ExportStatistics: ParsableCommand {
     let until = try until.map(day) ?? Date().addingTimeInterval(86_400)
     let from = try from.map(day) ?? until.addingTimeInterval(-366 * 86_400)
     guard from < until else { throw UsageError("--from is before --until") }
-    let store = try home.requireCaseStore()
-    let statistics = try store.statistics(from: from, until: until, minimumCell: minimumCell)
+    let statistics = try home.requireCaseStore().statistics(from: from, until: until, minimumCell: minimumCell)
     let text =
       switch format {
       case .table:
@@ -71,7 +69,7 @@ struct ExportStatistics: ParsableCommand {
       case .csv: statistics.csv
       case .svg: statistics.svg
       }
-    try Export.write(text, as: "statistics as \(format.rawValue)", to: output, store, by: actor.actor)
+    try home.export(text, as: "statistics as \(format.rawValue)", to: output, by: actor)
   }
 
   private func day(_ text: String) throws -> Date {
@@ -81,13 +79,12 @@ struct ExportStatistics: ParsableCommand {
   }
 }
 
-/// What leaves the house, with an entry that says so.
-private enum Export {
-  /// Records the digest of what is written before it is: whoever finds it elsewhere can tell that it came from here.
-  static func write(_ text: String, as what: String, to output: String?, _ store: CaseStore, by actor: String) throws {
+extension HomeOptions {
+  /// Writes what leaves the house. Its digest is recorded before: whoever finds it elsewhere can tell that it came from here.
+  fileprivate func export(_ text: String, as what: String, to output: String?, by actor: ActorOptions) throws {
     let bytes = Array(text.utf8)
-    let digest = try bytes.withUnsafeBytes { try Digester.digests(of: $0, [.sha256])[0] }
-    try store.append([.exported(what: what, sha256: digest.hex)], by: actor, at: Date())
+    let digest = try bytes.withUnsafeBytes { try Digest.sha256(of: $0) }
+    try acting(actor) { try $0.append([.exported(what: what, sha256: digest.hex)], by: $1, at: Date()) }
     let writer = try ResultWriter(output)
     try writer.write(bytes)
     try writer.finish()

@@ -132,6 +132,8 @@ struct LedgerBench: ParsableCommand {
     print(
       what.padded(76) + (figure >= 100 ? Int(figure).grouped : String(format: "%.2f", figure)).leftPadded(14) + " "
         + unit)
+    // A measurement of minutes is watched.
+    fflush(nil)
   }
 }
 

@@ -11,20 +11,6 @@ struct ReportCommand: ParsableCommand {
     subcommands: [ReportAdd.self, ReportList.self])
 }
 
-/// Who acts: everything that is done is recorded under a name.
-struct ActorOptions: ParsableArguments {
-  @Option(name: .customLong("as"), help: ArgumentHelp("Who acts. Default: the login name.", valueName: "name"))
-  var name: String?
-
-  var actor: String {
-    get throws {
-      let actor = name ?? loginName
-      guard !actor.isEmpty, actor.utf8.count <= 200 else { throw UsageError("--as takes a name of 1…200 bytes") }
-      return actor
-    }
-  }
-}
-
 struct ReportAdd: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Records reported URLs; one that is known already is counted, not doubled.",
@@ -51,6 +37,7 @@ struct ReportAdd: ParsableCommand {
     let store = try home.openCaseStore()
     let actor = try actor.actor
     var (found, refused) = (false, false)
+    try store.signIn(actor, account: loginName, at: Date())
     func add(_ text: String) throws {
       for mention in URLMention.all(in: text) {
         found = true

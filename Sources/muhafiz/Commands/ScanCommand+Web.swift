@@ -12,9 +12,9 @@ extension ScanCommand {
   func scanWeb() throws {
     let policy = try fetching.policy()
     var mentions = try fetching.mentions(paths)
-    let options = ScanOptions(
-      digests: try digestAlgorithms(digests), perceptual: !noPerceptual, archives: !noArchives,
-      workers: try workers(jobs))
+    var options = ScanOptions(
+      digests: try reportedDigests(), perceptual: !noPerceptual, archives: !noArchives, workers: try workers(jobs))
+    options.keepsQueries = record && exhibit != nil
     let blocklist = try home.catalog.loadBlocklist()
     let decoders = try limits.decoderPool(size: options.workers)
     let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
@@ -56,10 +56,11 @@ extension ScanCommand {
     let plan = ScanPlan(
       run: run, begun: begun, tool: "muhafiz \(Muhafiz.toolVersion)", folder: FileManager.default.currentDirectoryPath,
       arguments: [], roots: mentions.map(\.text), options: options.facts + (try limits.facts()), lists: [])
-    try reporter.begin(
-      ScanManifest(
-        plan: plan, blocklist: blocklist, canaries: "passed", examiner: actor, exhibit: exhibit, hasAllItems: all,
-        earlierSessions: 0, sourceDigest: nil))
+    let manifest = ScanManifest(
+      plan: plan, blocklist: blocklist, canaries: "passed", examiner: actor, exhibit: exhibit, hasAllItems: all,
+      earlierSessions: 0, sourceDigest: nil)
+    try reporter.begin(manifest)
+    let folder = try makeReport(manifest, options)
     let clock = ContinuousClock.now
     let scanner = WebScanner(
       blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
@@ -70,6 +71,7 @@ extension ScanCommand {
         deliver: { item in
           try recorder?.add(item)
           try reporter.add(item)
+          try folder?.add(item)
         },
         finish: { url in
           guard let recorder, let store else { return }
@@ -94,6 +96,7 @@ extension ScanCommand {
     let ending = ScanEnding(
       summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed")
     try recorder?.finish(ending)
+    try folder?.finish(ending)
     try reporter.end(ending)
     if summary.isInterrupted && recorder != nil { complain("hint: to go on: muhafiz scan --reports --record") }
     throw ExitCode(exit)
@@ -107,6 +110,6 @@ extension ScanCommand {
         id: run, startedAt: time, tool: "muhafiz \(Muhafiz.toolVersion)", examiner: examiner ?? loginName,
         exhibit: exhibit,
         roots: ["\(mentions.count) URLs"], lists: blocklist.versions))
-    return FindingRecorder(store, run: run, exhibit: exhibit, roots: [], lists: blocklist.versions)
+    return FindingRecorder(store, of: home, run: run, exhibit: exhibit, roots: [], lists: blocklist.versions)
   }
 }

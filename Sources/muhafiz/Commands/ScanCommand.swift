@@ -4,6 +4,7 @@ import Decoding
 import Dispatch
 import Foundation
 import Glibc
+import Hashing
 import Matching
 import Scanning
 import SystemPackage
@@ -24,6 +25,7 @@ struct ScanCommand: ParsableCommand {
         muhafiz scan /media/exhibit-7
         muhafiz scan /media/exhibit-7 --resume
         muhafiz scan /media/exhibit-7 --record --exhibit EX-7 --format ndjson -o exhibit-7.ndjson
+        muhafiz scan /media/exhibit-7 --exhibit EX-7 --report exhibit-7-report
         muhafiz scan --no-perceptual --all --format csv folder > report.csv
         muhafiz scan https://host.example/page --format ndjson
         muhafiz scan --urls-from mail.txt --record
@@ -41,6 +43,11 @@ struct ScanCommand: ParsableCommand {
     name: [.customShort("o"), .customLong("output")],
     help: ArgumentHelp("Write the report to this file, which appears when the scan ends.", valueName: "file"))
   var output: String?
+  @Option(
+    help: ArgumentHelp(
+      "A folder for a report: HTML, NDJSON, CSV, DFXML, hashdeep, Project VIC, and a signed manifest.", valueName: "folder"))
+  var report: String?
+  @Flag(help: "Headings of the HTML report in Urdu too.") var urdu = false
   @Flag(help: "Print every item, not only those that match or were not hashed in full.") var all = false
   @Flag(help: "Record findings: open cases, or join those that have the content or the place.") var record = false
   @Option(help: "Name of the seized medium; places are then recorded relative to the scanned path.") var exhibit: String?
@@ -78,9 +85,10 @@ struct ScanCommand: ParsableCommand {
     let roots = try existing(paths)
     var options = try limits.limiting(
       ScanOptions(
-        digests: digestAlgorithms(digests), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
+        digests: reportedDigests(), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
         archives: !noArchives, workers: workers(jobs), order: pace.order))
     diskImages.apply(to: &options)
+    options.keepsQueries = record && exhibit != nil
     var plan = try makePlan(options)
     var journal: ScanJournal?
     if let earlier = try named ?? (journalling.resume ? journalling.last(like: plan, in: journals) : nil) {
@@ -111,6 +119,7 @@ struct ScanCommand: ParsableCommand {
     let recorder = record ? try beginRecord(manifest) : nil
     let reporter = ScanReporter(format, all: all, writer: writer)
     try reporter.begin(manifest)
+    let folder = try makeReport(manifest, options)
     let timer = pace.watch(control)
 
     let line = ProgressLine(
@@ -124,6 +133,7 @@ struct ScanCommand: ParsableCommand {
       summary = try scanner.scan(roots) { item in
         try recorder?.add(item)
         try reporter.add(item)
+        try folder?.add(item)
       }
     } catch {
       control.stop()
@@ -156,6 +166,7 @@ struct ScanCommand: ParsableCommand {
       summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed",
       entriesCounted: entriesCounted, sourceDigest: sourceAfter)
     try recorder?.finish(ending)
+    try folder?.finish(ending)
     try reporter.end(ending)
     if summary.isInterrupted {
       if journal != nil { complain("hint: to go on: muhafiz scan --resume \(plan.run)") }
@@ -164,6 +175,19 @@ struct ScanCommand: ParsableCommand {
       try journalling.end(journal, isComplete: isComplete || !lateFailures.isEmpty, in: journals)
     }
     throw ExitCode(exit)
+  }
+
+  /// What is asked for, and what a report names contents by.
+  func reportedDigests() throws -> Set<DigestAlgorithm> {
+    try digestAlgorithms(digests).union(report == nil ? [] : RunReport.digests)
+  }
+
+  /// The folder that is reported into; `nil` where none was asked for.
+  func makeReport(_ manifest: ScanManifest, _ options: ScanOptions) throws -> RunReport? {
+    try report.map {
+      try RunReport(
+        $0, manifest, digests: options.digests.union(manifest.blocklist.digestAlgorithms).union([.sha256]), urdu: urdu, home: home)
+    }
   }
 
   private func makePlan(_ options: ScanOptions) throws -> ScanPlan {
@@ -213,10 +237,11 @@ struct ScanCommand: ParsableCommand {
     var start = RunStart(
       id: plan.run, startedAt: plan.begun, tool: plan.tool, examiner: manifest.examiner, exhibit: exhibit, roots: paths,
       lists: manifest.blocklist.versions)
+    try store.signIn(start.examiner, account: loginName, at: Date())
     start.manifestDigest = try manifest.digest().hex
     if manifest.earlierSessions > 0 { try store.resumeRun(start, at: Date()) } else { try store.beginRun(start) }
     return FindingRecorder(
-      store, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: manifest.blocklist.versions)
+      store, of: home, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: manifest.blocklist.versions)
   }
 }
 

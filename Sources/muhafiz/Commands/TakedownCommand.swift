@@ -41,22 +41,23 @@ struct TakedownIssue: ParsableCommand {
   @Argument(help: "The case, like C-000012 or 12.") var number: String
 
   func run() throws {
-    let store = try home.requireCaseStore()
     let number = try caseNumber(number)
     let profile = try home.profile(profile)
     if !profile.confirmed {
       complain(
         "warning: rule profile \(profile.id) is not confirmed: \(profile.confirm ?? "the owner has to confirm it")")
     }
-    let places = try url.map { [$0] } ?? store.places(toTakeDownIn: number)
+    let places = try url.map { [$0] } ?? home.requireCaseStore().places(toTakeDownIn: number)
     if places.isEmpty {
       throw UsageError("\(number) has no place with a URL", hint: "a takedown is ordered from whoever hosts one")
     }
     let contacts = try home.contacts()
-    for place in places {
-      let order = TakedownOrder(
-        number, url: place, isEmergency: emergency, by: try actor.actor, reason: reason, address: address)
-      TakedownLine.show(try store.order(order, profile: profile, contacts: contacts, at: Date()), format)
+    try home.deciding(actor) { store, actor in
+      for place in places {
+        let order = TakedownOrder(
+          number, url: place, isEmergency: emergency, by: actor, reason: reason, address: address)
+        TakedownLine.show(try store.order(order, profile: profile, contacts: contacts, at: Date()), format)
+      }
     }
   }
 }

@@ -94,8 +94,10 @@ struct TakedownRecheck: ParsableCommand {
     }
     guard let answer else { throw UsageError("--answer says what was found") }
     let takedown = try store.takedown(takedownNumber(number))
-    let after = try store.rechecked(
-      takedown.number, answer, detail: detail, profile: try home.profile(takedown.profile), by: actor.actor, at: Date())
+    let profile = try home.profile(takedown.profile)
+    let after = try home.deciding(actor) { store, actor in
+      try store.rechecked(takedown.number, answer, detail: detail, profile: profile, by: actor, at: Date())
+    }
     TakedownLine.show(after, format)
   }
 }
@@ -122,18 +124,17 @@ struct TakedownUpdate: ParsableCommand {
   @Argument(help: ArgumentHelp("\(Step.allCases.map(\.rawValue).joined(separator: ", ")).")) var step: Step
 
   func run() throws {
-    let store = try home.requireCaseStore()
     let number = try takedownNumber(number)
-    let (actor, now) = (try actor.actor, Date())
-    let after: Takedown
-    switch step {
-    case .notified: after = try store.notified(number, how: text, by: actor, at: now)
-    case .acknowledged: after = try store.acknowledged(number, reference: text, by: actor, at: now)
-    case .close, .withdraw: after = try store.end(number, withdraw: step == .withdraw, reason: text, by: actor, at: now)
-    case .escalate:
-      let profile = try home.profile(store.takedown(number).profile)
-      after = try store.escalate(
-        number, profile: profile, contacts: home.contacts(), address: address, by: actor, at: now)
+    let after = try home.deciding(actor) { store, actor in
+      switch step {
+      case .notified: try store.notified(number, how: text, by: actor, at: Date())
+      case .acknowledged: try store.acknowledged(number, reference: text, by: actor, at: Date())
+      case .close, .withdraw: try store.end(number, withdraw: step == .withdraw, reason: text, by: actor, at: Date())
+      case .escalate:
+        try store.escalate(
+          number, profile: home.profile(store.takedown(number).profile), contacts: home.contacts(), address: address,
+          by: actor, at: Date())
+      }
     }
     TakedownLine.show(after, format)
   }
@@ -150,7 +151,7 @@ struct TakedownRemind: ParsableCommand {
 
   func run() throws {
     let profiles = try RuleProfile.all(in: home.path.appending("profiles"))
-    let reminded = try home.requireCaseStore().remind(profiles: profiles, by: actor.actor, at: Date())
+    let reminded = try home.deciding(actor) { try $0.remind(profiles: profiles, by: $1, at: Date()) }
     if format == .text { print(TakedownLine.heading) }
     for takedown in reminded { TakedownLine.show(takedown, format) }
   }
@@ -176,14 +177,13 @@ struct TakedownBlock: ParsableCommand {
   @Argument(help: "The takedown, like T-000003 or 3.") var number: String
 
   func run() throws {
-    let store = try home.requireCaseStore()
-    let takedown = try store.takedown(takedownNumber(number))
-    let block =
-      approve
-      ? try store.approveBlock(takedown.number, reason: reason, by: actor.actor, at: Date())
-      : try store.block(
-        takedown.number, days: days, reason: reason, profile: home.profile(takedown.profile), contacts: home.contacts(),
-        by: actor.actor, at: Date())
+    let number = try takedownNumber(number)
+    let block = try home.deciding(actor) { store, actor in
+      if approve { return try store.approveBlock(number, reason: reason, by: actor, at: Date()) }
+      return try store.block(
+        number, days: days, reason: reason, profile: home.profile(store.takedown(number).profile),
+        contacts: home.contacts(), by: actor, at: Date())
+    }
     let state = block.isInForce(at: Date()) ? "in force" : "waits until somebody else approves it"
     print("block of \(block.host.forTerminal) \(state), expires \(block.expiresAt.formatted(.iso8601))")
   }

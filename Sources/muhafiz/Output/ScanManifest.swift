@@ -20,19 +20,10 @@ struct ScanManifest {
 
   /// The `begin` line of NDJSON version 1.
   var line: JSONLine {
-    var line = JSONLine(type: "begin")
-    line.add("run", plan.run)
-    line.add("time", plan.begun.formatted(.iso8601))
-    line.add("tool", plan.tool)
-    line.add("lists", blocklist.members) { member, object in
-      object.add("name", member.list.version.name)
-      object.add("version", member.list.version.version)
-      object.add("entries", member.list.entryCount)
-      object.add("sha256", member.list.digest.hex)
-      object.add("action", member.action.rawValue)
-    }
-    line.add("canaries", canaries)
-    if earlierSessions > 0 { line.add("resumed", earlierSessions) }
+    var line = ScanHeading(
+      run: plan.run, begunAt: plan.begun, tool: plan.tool, blocklist: blocklist, canaries: canaries,
+      earlierSessions: earlierSessions
+    ).line
     line.add("all", hasAllItems ? "true" : "false")
     line.add("host", ProcessInfo.processInfo.hostName)
     line.add("examiner", examiner)

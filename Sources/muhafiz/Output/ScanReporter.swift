@@ -1,4 +1,5 @@
 import ArgumentParser
+import Exchange
 import Foundation
 import Hashing
 import Matching
@@ -8,6 +9,34 @@ import SystemPackage
 /// The forms in which a scan is reported.
 enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
   case text, ndjson, csv
+}
+
+/// What a report says before its items.
+struct ScanHeading {
+  let run: String
+  let begunAt: Date
+  let tool: String
+  let blocklist: Blocklist
+  let canaries: String
+  /// How often the scan was cut off and went on.
+  let earlierSessions: Int
+
+  /// The `begin` line of NDJSON version 1.
+  var line: JSONLine {
+    var line = JSONLine(type: "begin")
+    line.add("run", run)
+    line.add("time", begunAt.formatted(.iso8601))
+    line.add("tool", tool)
+    line.add("lists", blocklist.members) { member, object in
+      object.add("name", member.list.version.name)
+      object.add("version", member.list.version.version)
+      object.add("entries", member.list.entryCount)
+      object.add("sha256", member.list.digest.hex)
+    }
+    line.add("canaries", canaries)
+    if earlierSessions > 0 { line.add("resumed", earlierSessions) }
+    return line
+  }
 }
 
 /// How a scan ended, as its summary says it.
@@ -71,7 +100,7 @@ final class ScanReporter {
       try writer.write(manifest.line.bytes)
       // Whoever reads along learns at once that the scan is under way.
       try writer.flush()
-    case .csv: try writer.write(line: CSVRow.header)
+    case .csv: try writer.write(line: CSVReport.header)
     case .text: break
     }
   }
@@ -80,7 +109,7 @@ final class ScanReporter {
     guard all || item.isRemarkable else { return }
     switch format {
     case .ndjson: try writer.write(ItemLine.of(item).bytes)
-    case .csv: for row in CSVRow.rows(of: item) { try writer.write(line: row) }
+    case .csv: for row in CSVReport.rows(of: item) { try writer.write(line: row) }
     case .text: for line in Self.text(of: item) { try writer.write(line: line) }
     }
   }
@@ -140,47 +169,5 @@ final class ScanReporter {
     if ending.canaries != "passed" { lines.append("INVALID: the canaries \(ending.canaries); do not rely on this scan") }
     lines.append("report sha256 \(ending.summary.reportDigest.hex)")
     return lines
-  }
-}
-
-/// Rows of a CSV report: one for each match, one for an item without any.
-private enum CSVRow {
-  static let header =
-    "path,path_base64,size,media_type,status,perceptual,reason,md5,sha1,sha256,pdq,pdq_quality,verdict,"
-    + "list,version,entry,algorithm,grade,distance,category_scheme,category,contributor,member,contents,url"
-
-  static func rows(of item: ScannedItem) -> [String] {
-    let bytes = item.place.path?.bytes
-    let text = bytes.flatMap { String(validating: $0, as: UTF8.self) }
-    var (perceptual, contents) = ("", "")
-    if case .unhashable = item.perceptual { perceptual = "unhashable" }
-    if case .incomplete = item.contents { contents = "incomplete" }
-    let digests = item.fingerprint?.digests ?? []
-    func digest(_ name: String) -> String { digests.first { $0.algorithm.name == name }?.hex ?? "" }
-    let hash = item.fingerprint?.perceptualHash
-    let common = [
-      text ?? "", (text == nil ? bytes : nil).map { Data($0).base64EncodedString() } ?? "", item.sizeInBytes.map { String($0) } ?? "",
-      item.mediaType ?? "", item.state.name, perceptual, item.reason ?? "", digest("md5"), digest("sha1"), digest("sha256"),
-      hash?.hex ?? "", hash?.quality.map { String($0) } ?? "", item.verdict?.rawValue ?? "",
-    ]
-    let matches = item.matches.map { match in
-      [
-        match.list.name, match.list.version, match.entry, match.algorithm.rawValue, match.grade.rawValue,
-        String(match.distanceInBits), match.category?.scheme ?? "", match.category?.label ?? "", match.contributor ?? "",
-      ]
-    }
-    let none = [String](repeating: "", count: 9)
-    var url = ""
-    if case .url(let text) = item.place { url = text }
-    let place = [item.member ?? "", contents, url]
-    return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map(field).joined(separator: ",") }
-  }
-
-  /// A field that no spreadsheet takes for a formula.
-  private static func field(_ text: String) -> String {
-    var safe = text
-    if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { safe = "'" + text }
-    let needsQuotes = safe.unicodeScalars.contains { "\",\n\r".unicodeScalars.contains($0) }
-    return needsQuotes ? "\"\(safe.replacing("\"", with: "\"\""))\"" : safe
   }
 }

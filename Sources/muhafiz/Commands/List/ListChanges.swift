@@ -28,8 +28,9 @@ struct ListActivate: ParsableCommand {
   @Argument(help: "Version; 'muhafiz list show NAME' shows those there are.") var version: String
 
   func run() throws {
+    let record = try home.listRecord()
     let active = try home.catalog.activate(ListVersion(name: name, version: version))
-    home.recordListChange("activate", active)
+    try record.append("activate", active)
     print("list \(active.name), version \(active.version), is in force")
   }
 }
@@ -50,8 +51,9 @@ struct ListRollback: ParsableCommand {
     guard let chosen = version ?? versions[..<place].last else {
       throw UsageError("there is no earlier version of list '\(name)'", hint: "'muhafiz list show \(name)' shows those there are")
     }
+    let record = try home.listRecord()
     let active = try catalog.activate(ListVersion(name: name, version: chosen))
-    home.recordListChange("rollback", active)
+    try record.append("rollback", active)
     print("list \(active.name), version \(active.version), is in force again\(before.map { " instead of \($0.version)" } ?? "")")
   }
 }
@@ -111,10 +113,11 @@ struct ListRemove: ParsableCommand {
   @Argument(help: "Name of the list.") var name: String
 
   func run() throws {
+    let record = try home.listRecord()
     guard let removed = try home.catalog.deactivate(name) else {
       throw UsageError("no list '\(name)' is in force", hint: "'muhafiz list show' shows those that are")
     }
-    home.recordListChange("remove", removed)
+    try record.append("remove", removed)
     print("list \(removed.name), version \(removed.version), is no longer in force")
   }
 }

@@ -100,7 +100,11 @@ struct ListImport: ParsableCommand {
     var negatives = try NegativeCheck(home.catalog, except: name)
     var reports: [(file: String, report: ImportReport)] = []
     var progress = ImportProgress()
-    let written = try home.catalog.update(update) { builder in
+    let record = try home.listRecord()
+    let written = try home.catalog.update(update) { list, isHeld in
+      let action = isHeld ? "hold" : mode == .remove ? "withdraw" : "import"
+      try record.append(action, list.version, sha256: list.digest.hex)
+    } fill: { builder in
       for file in files {
         // What a partner has withdrawn is no longer in a whole list, and is taken out of the version before by a change.
         let report = try importer.read(
@@ -128,8 +132,6 @@ struct ListImport: ParsableCommand {
     progress.end()
     reportRejections(reports)
     negatives.report()
-    home.recordListChange(
-      written.isHeld ? "hold" : mode == .remove ? "withdraw" : "import", written.list.version, sha256: written.list.digest.hex)
     show(written, reports)
     if written.isHeld { throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: false)) }
   }
