@@ -78,6 +78,8 @@ struct JournalTests {
       names == [
         "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "frames", "videoStop",
         "matches", "verdict",
+        // Of what was fetched; files, which alone have a journal, have none.
+        "chain", "reference",
       ])
     var bytes = JournalBytes()
     record.write(to: &bytes)
