@@ -76,17 +76,12 @@ struct ItemScanner: ~Copyable {
   mutating func scan(_ bytes: UnsafeRawBufferPointer, at place: ContentLocation.Place, member: String? = nil) throws
     -> [ScannedItem]
   {
-    var content = Content()
-    try digester.reset()
-    control.read(bytes.count)
     guard let decoders else {
-      if !bytes.isEmpty { try take(bytes, &content) { _, _ in } }
-      try identify(&content)
+      let content = try digest(bytes) { _ in }
       return [try item(at: place, member, content, Look(videos: blocklist.makeVideoSearch()))]
     }
     return try decoders.withLease { lease in
-      if !bytes.isEmpty { try take(bytes, &content) { type, bytes in if type.isDecodable { try lease.append(bytes) } } }
-      try identify(&content)
+      let content = try digest(bytes) { try lease.append($0) }
       let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
         let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
         buffer.copyBytes(from: rest)
@@ -164,6 +159,17 @@ struct ItemScanner: ~Copyable {
     } catch let error as Errno {
       content.failure = .error(error.reason)
     }
+    try identify(&content)
+    return content
+  }
+
+  private mutating func digest(_ bytes: UnsafeRawBufferPointer, copy: (UnsafeRawBufferPointer) throws -> Void) throws
+    -> Content
+  {
+    try digester.reset()
+    var content = Content()
+    if !bytes.isEmpty { try take(bytes, &content) { type, bytes in if type.isDecodable { try copy(bytes) } } }
+    control.read(bytes.count)
     try identify(&content)
     return content
   }
