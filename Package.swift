@@ -63,7 +63,7 @@ let package = Package(
     .testTarget(
       name: "ScanningTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Decoding", "Scanning", "muhafiz-decoder", system],
-      exclude: ["Fetching/hostile_server.py"]),
+      exclude: ["Fetching/hostile_server.py", "Pages/site.py"]),
     .testTarget(
       name: "CaseworkTests",
       dependencies: ["TestSupport", "Hashing", "Matching", "Casework", "muhafiz", "muhafiz-decoder", grdb, system],

@@ -59,7 +59,7 @@ func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
 extension StringProtocol {
   /// Without HTML's white space at either end.
-  var trimmed: String {
+  package var trimmed: String {
     let start = Substring(self).utf8.drop(while: isSpace)
     guard let end = start.lastIndex(where: { !isSpace($0) }) else { return "" }
     return String(decoding: start[...end], as: UTF8.self)

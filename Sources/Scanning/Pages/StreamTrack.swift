@@ -108,7 +108,3 @@ enum StreamChoice {
     return !codecs.isEmpty && codecs.allSatisfy { codec in sounds.contains { codec.lowercased().hasPrefix($0) } }
   }
 }
-
-extension StringProtocol {
-  fileprivate var trimmed: String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
-}
