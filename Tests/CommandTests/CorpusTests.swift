@@ -108,7 +108,9 @@ import Testing
       } else if row["outcome"] == "limit" {
         #expect(item["status"] as? String == "hashed", "\(name)")
       } else {
-        #expect(item["status"] as? String == row["outcome"], "\(name)")
+        // A further name of a file is reported with what was found under the first.
+        let outcome = row["kind"] == "hard-link" ? "hashed" : row["outcome"]
+        #expect(item["status"] as? String == outcome, "\(name)")
       }
       if let digest = row["sha256"] { #expect(item["sha256"] as? String == digest, "\(name)") }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// Runs `muhafiz`, and kills it in one of the calls by which it changes files of its home.
+/// Runs `muhafiz`, and kills it in one of the calls by which it changes lists. The record has tests of its own.
 struct KillAtCall {
   /// Where in a call the process ends.
   enum Moment: String, CaseIterable {
@@ -28,7 +28,7 @@ struct KillAtCall {
     let result = try TestSupport.run(
       builtProgram("muhafiz"), arguments,
       environment: [
-        "LD_PRELOAD": library, "MUHAFIZ_HOME": home, "MUHAFIZ_KILL_BELOW": home, "MUHAFIZ_KILL_AT": "0",
+        "LD_PRELOAD": library, "MUHAFIZ_HOME": home, "MUHAFIZ_KILL_BELOW": home + "/lists", "MUHAFIZ_KILL_AT": "0",
         "MUHAFIZ_KILL_LOG": log,
       ])
     guard result.exitCode == 0 else { throw Failure(description: result.errorText) }
@@ -40,7 +40,7 @@ struct KillAtCall {
     try TestSupport.run(
       builtProgram("muhafiz"), arguments,
       environment: [
-        "LD_PRELOAD": library, "MUHAFIZ_HOME": home, "MUHAFIZ_KILL_BELOW": home, "MUHAFIZ_KILL_AT": "\(call + 1)",
+        "LD_PRELOAD": library, "MUHAFIZ_HOME": home, "MUHAFIZ_KILL_BELOW": home + "/lists", "MUHAFIZ_KILL_AT": "\(call + 1)",
         "MUHAFIZ_KILL_WHEN": moment.rawValue,
       ])
   }

@@ -213,7 +213,7 @@ import Testing
     var changes: [String] = []
     for line in try String(contentsOfFile: scratch.path("trace"), encoding: .utf8).split(separator: "\n") {
       // 4711  openat(AT_FDCWD</>, "/path", O_RDWR|O_CREAT, 0600) = 3</path>
-      guard line.contains(scratch.path("traced")), let end = line.firstIndex(of: "("),
+      guard line.contains(scratch.path("traced") + "/lists"), let end = line.firstIndex(of: "("),
         let space = line[..<end].lastIndex(of: " ")
       else { continue }
       let name = String(line[line.index(after: space)..<end])

@@ -38,6 +38,8 @@ struct JournalTests {
     item.perceptual = .unhashable("limit: frames")
     item.contents = .incomplete("encrypted")
     item.videoStop = .listedVideo
+    item.modifiedAt = Date(timeIntervalSince1970: 1_700_000_000.25)
+    item.queries = [[generator.hash()], (0..<8).map { _ in generator.hash() }]
     item.origin = MemberOrigin(
       volume: 3, inode: .max, allocation: .deleted, runs: [.init(offset: 1 << 40, length: 9), .init(offset: nil, length: 1)],
       isFragmentedFurther: true)
@@ -81,8 +83,8 @@ struct JournalTests {
     let names = Mirror(reflecting: record.items[0]).children.map { $0.label! }
     #expect(
       names == [
-        "place", "member", "state", "sizeInBytes", "mediaType", "fingerprint", "perceptual", "contents", "origin",
-        "storedDigests", "frames", "videoStop", "matches", "verdict",
+        "place", "member", "state", "sizeInBytes", "mediaType", "modifiedAt", "fingerprint", "perceptual", "contents",
+        "origin", "storedDigests", "frames", "videoStop", "queries", "matches", "verdict",
         // Of what was fetched, and no scan of URLs keeps a journal: its reports wait in the record.
         "chain", "reference",
       ])

@@ -1,4 +1,5 @@
 import Decoding
+import Foundation
 import Hashing
 import Matching
 import SystemPackage
@@ -43,6 +44,7 @@ extension ScannedItem {
     bytes.put(state.reason) { $0.put($1) }
     bytes.put(sizeInBytes) { $0.put($1) }
     bytes.put(mediaType) { $0.put($1) }
+    bytes.put(modifiedAt) { $0.put($1.timeIntervalSince1970.bitPattern) }
     bytes.put(fingerprint) { $1.write(to: &$0) }
     switch perceptual {
     case .notDue: bytes.put(0)
@@ -70,6 +72,7 @@ extension ScannedItem {
       frame.hash.write(to: &bytes)
     }
     bytes.put(videoStop) { $0.put($1.rawValue) }
+    bytes.put(queries) { bytes, group in bytes.put(group) { $1.write(to: &$0) } }
     bytes.put(matches) { $1.write(to: &$0) }
     bytes.put(verdict) { $0.put($1.rawValue) }
   }
@@ -89,6 +92,9 @@ extension ScannedItem {
     }
     sizeInBytes = try bytes.optional { bytes throws(Malformed) in try bytes.int64() }
     mediaType = try bytes.optional { bytes throws(Malformed) in try bytes.string() }
+    modifiedAt = try bytes.optional { bytes throws(Malformed) in
+      Date(timeIntervalSince1970: Double(bitPattern: try bytes.number()))
+    }
     fingerprint = try bytes.optional { bytes throws(Malformed) in try Fingerprint(from: &bytes) }
     switch try bytes.number() {
     case 0: perceptual = .notDue
@@ -112,6 +118,9 @@ extension ScannedItem {
         seconds: Double(bitPattern: try bytes.number()), hash: try PerceptualHash(from: &bytes))
     }
     videoStop = try bytes.optional { bytes throws(Malformed) in try bytes.word() }
+    queries = try bytes.array { bytes throws(Malformed) in
+      try bytes.array { bytes throws(Malformed) in try PerceptualHash(from: &bytes) }
+    }
     matches = try bytes.array { bytes throws(Malformed) in try Match(from: &bytes) }
     verdict = try bytes.optional { bytes throws(Malformed) in try bytes.word() }
   }
