@@ -90,8 +90,8 @@ final class JournalLock: Sendable {
         path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
     } catch let error as Errno { throw MatchingError(error, "open", path) }
     guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+      // The descriptor is closed by `deinit`, which runs for an object that is whole, thrown away or not.
       let error = Errno(rawValue: errno)
-      close(descriptor.rawValue)
       throw error == .wouldBlock
         ? JournalError(.locked, "the scan of \(folder) is under way", hint: "wait for its end, or stop it")
         : MatchingError(error, "lock", path)
