@@ -72,10 +72,9 @@ final class FindingRecorder {
 
   func finish(_ ending: ScanEnding) throws {
     try flush()
-    let counts = ending.summary.counts
     let state: RunState =
-      if ending.canaries != "passed" { .failed } else if ending.summary.isInterrupted { .interrupted } else {
-        counts.isComplete ? .complete : .incomplete
+      if !ending.isValid { .failed } else if ending.summary.isInterrupted { .interrupted } else {
+        ending.isComplete ? .complete : .incomplete
       }
     try store.finishRun(
       run, RunOutcome(finishedAt: Date(), state: state, summary: String(decoding: ending.line.bytes.dropLast(), as: UTF8.self)))

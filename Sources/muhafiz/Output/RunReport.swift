@@ -41,7 +41,7 @@ final class RunReport {
     let key = try home.ledger(of: store).key()
     let result = RunResult(
       endedAt: Date(), counts: ending.summary.counts, reportDigest: ending.summary.reportDigest,
-      isInterrupted: ending.summary.isInterrupted, isValid: ending.canaries == "passed")
+      isInterrupted: ending.summary.isInterrupted, isValid: ending.isValid)
     let digest = try folder.finish(result, summary: ending.line, urdu: urdu) { try key.signedNote($0) }
     try store.signIn(run.examiner, account: loginName, at: Date())
     try store.append([.exported(what: "report of run \(run.id)", sha256: digest.hex)], by: run.examiner, at: Date())

@@ -32,6 +32,7 @@ struct ScanHeading {
       object.add("version", member.list.version.version)
       object.add("entries", member.list.entryCount)
       object.add("sha256", member.list.digest.hex)
+      object.add("action", member.action.rawValue)
     }
     line.add("canaries", canaries)
     if earlierSessions > 0 { line.add("resumed", earlierSessions) }
@@ -43,12 +44,29 @@ struct ScanHeading {
 struct ScanEnding {
   let summary: ScanSummary
   let seconds: Double
-  let exit: Int32
   let canaries: String
   /// Items counted on another way than the scan's; `nil` where it was stopped before.
   var entriesCounted: Int?
   /// Of the image or device that was scanned, where that was asked for.
-  var sourceDigest: Digest?
+  var sourceBefore: Digest?
+  var sourceAfter: Digest?
+
+  static let passed = "passed"
+
+  /// Whether the canaries came through at the end too.
+  var isValid: Bool { canaries == Self.passed }
+
+  /// Whether everything that was due was read and compared, nothing was missed, and the medium is as it was.
+  var isComplete: Bool {
+    summary.counts.isComplete && (entriesCounted ?? 0) <= summary.counts.entries && sourceAfter == sourceBefore
+  }
+
+  var exit: Int32 {
+    isValid
+      ? ExitStatus.of(
+        hasMatch: summary.counts.hasMatch, isComplete: isComplete, isInterrupted: summary.isInterrupted)
+      : ExitStatus.internalError
+  }
 
   /// The `summary` line of NDJSON version 1.
   var line: JSONLine {
@@ -67,7 +85,7 @@ struct ScanEnding {
     line.add("contents_incomplete", counts.withoutAllMembers)
     line.add("entries", counts.entries)
     line.add("entries_counted", entriesCounted)
-    line.add("source_sha256_after", sourceDigest?.hex)
+    line.add("source_sha256_after", sourceAfter?.hex)
     line.add("seconds", thousandths: seconds)
     line.add("exit", Int(exit))
     line.add("report_sha256", summary.reportDigest.hex)
@@ -165,8 +183,10 @@ final class ScanReporter {
       lines.append("INTERRUPTED: what is above is true, and not all")
     } else if !counts.isComplete {
       lines.append("INCOMPLETE: some items could not be read or compared in full; they are listed above")
+    } else if !ending.isComplete {
+      lines.append("INCOMPLETE: something was missed, or changed under the scan")
     }
-    if ending.canaries != "passed" { lines.append("INVALID: the canaries \(ending.canaries); do not rely on this scan") }
+    if !ending.isValid { lines.append("INVALID: the canaries \(ending.canaries); do not rely on this scan") }
     lines.append("report sha256 \(ending.summary.reportDigest.hex)")
     return lines
   }

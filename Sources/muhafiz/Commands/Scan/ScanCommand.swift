@@ -83,12 +83,8 @@ struct ScanCommand: ParsableCommand {
 
   private func run(_ journals: ScanJournals, resuming named: ScanPlan?) throws {
     let roots = try existing(paths)
-    var options = try limits.limiting(
-      ScanOptions(
-        digests: reportedDigests(), perceptual: !noPerceptual, fullVideo: limits.fullVideo,
-        archives: !noArchives, workers: workers(jobs), order: pace.order))
+    var options = try scanOptions()
     diskImages.apply(to: &options)
-    options.keepsQueries = record && exhibit != nil
     var plan = try makePlan(options)
     var journal: ScanJournal?
     if let earlier = try named ?? (journalling.resume ? journalling.last(like: plan, in: journals) : nil) {
@@ -97,13 +93,7 @@ struct ScanCommand: ParsableCommand {
     }
     let blocklist = journal == nil ? try home.catalog.loadBlocklist() : try loadBlocklist(of: plan)
     let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
-    let canaries = Canaries(blocklist: blocklist, options: options, decoders: decoders)
-    let failures = try canaries.run()
-    guard failures.isEmpty else {
-      for failure in failures { complain("error: canary: \(failure)") }
-      complain("hint: this scan would prove nothing; 'muhafiz doctor' says what is wrong")
-      throw ExitCode(ExitStatus.internalError)
-    }
+    let canaries = try soundCanaries(Canaries(blocklist: blocklist, options: options, decoders: decoders))
     // Before the first line of the report: whoever has read it may interrupt.
     let control = pace.makeControl()
     let signals = Interruption(onScreen: tui) { control.stop() }
@@ -116,10 +106,9 @@ struct ScanCommand: ParsableCommand {
     let manifest = ScanManifest(
       plan: plan, blocklist: blocklist, canaries: "passed", examiner: examiner ?? loginName, exhibit: exhibit,
       hasAllItems: all, earlierSessions: journal?.earlierSessions ?? 0, sourceDigest: sourceBefore)
-    let recorder = record ? try beginRecord(manifest) : nil
-    let reporter = ScanReporter(format, all: all, writer: writer)
-    try reporter.begin(manifest)
-    let folder = try makeReport(manifest, options)
+    let recorder = record ? try beginRecord(manifest, of: paths, in: home.openCaseStore()) : nil
+    let outlets = try ScanOutlets(
+      recorder: recorder, reporter: beginReport(manifest, writer), folder: makeReport(manifest, options))
     let timer = pace.watch(control)
 
     let line = ProgressLine(
@@ -130,11 +119,7 @@ struct ScanCommand: ParsableCommand {
       blocklist: blocklist, options: options, decoders: decoders, control: control, journal: journal)
     let summary: ScanSummary
     do {
-      summary = try scanner.scan(roots) { item in
-        try recorder?.add(item)
-        try reporter.add(item)
-        try folder?.add(item)
-      }
+      summary = try scanner.scan(roots) { try outlets.add($0) }
     } catch {
       control.stop()
       line.end()
@@ -152,42 +137,17 @@ struct ScanCommand: ParsableCommand {
     if let resumption = summary.resumption { say(resumption) }
     try sayFloods(summary.floods)
 
-    // The path must still be whole at the end: decoders may have died since, lists may have been damaged.
-    let lateFailures = try canaries.run()
-    for failure in lateFailures { complain("error: canary: \(failure)") }
-    let isAllThere = (entriesCounted ?? 0) <= summary.counts.entries && sourceAfter == sourceBefore
-    let isComplete = summary.counts.isComplete && isAllThere
-    let exit =
-      lateFailures.isEmpty
-      ? ExitStatus.of(
-        hasMatch: summary.counts.hasMatch, isComplete: isComplete, isInterrupted: summary.isInterrupted)
-      : ExitStatus.internalError
     let ending = ScanEnding(
-      summary: summary, seconds: seconds, exit: exit, canaries: lateFailures.isEmpty ? "passed" : "failed",
-      entriesCounted: entriesCounted, sourceDigest: sourceAfter)
-    try recorder?.finish(ending)
-    try folder?.finish(ending)
-    try reporter.end(ending)
+      summary: summary, seconds: seconds, canaries: try lateCanaries(canaries), entriesCounted: entriesCounted,
+      sourceBefore: sourceBefore, sourceAfter: sourceAfter)
+    try outlets.finish(ending)
     if summary.isInterrupted {
       if journal != nil { complain("hint: to go on: muhafiz scan --resume \(plan.run)") }
     } else {
       // After failed canaries nothing that was found may be built upon.
-      try journalling.end(journal, isComplete: isComplete || !lateFailures.isEmpty, in: journals)
+      try journalling.end(journal, isComplete: ending.isComplete || !ending.isValid, in: journals)
     }
-    throw ExitCode(exit)
-  }
-
-  /// What is asked for, and what a report names contents by.
-  func reportedDigests() throws -> Set<DigestAlgorithm> {
-    try digestAlgorithms(digests).union(report == nil ? [] : RunReport.digests)
-  }
-
-  /// The folder that is reported into; `nil` where none was asked for.
-  func makeReport(_ manifest: ScanManifest, _ options: ScanOptions) throws -> RunReport? {
-    try report.map {
-      try RunReport(
-        $0, manifest, digests: options.digests.union(manifest.blocklist.digestAlgorithms).union([.sha256]), urdu: urdu, home: home)
-    }
+    throw ExitCode(ending.exit)
   }
 
   private func makePlan(_ options: ScanOptions) throws -> ScanPlan {
@@ -216,57 +176,4 @@ struct ScanCommand: ParsableCommand {
     let unnamed = resumption.changed + resumption.gone - resumption.changedPaths.count - resumption.gonePaths.count
     if unnamed > 0 { complain("warning: \(unnamed.grouped) more have changed or are gone") }
   }
-
-  /// Says which entries met too many pictures, and where the scan is recorded keeps them from counting in the next.
-  func sayFloods(_ floods: [FloodBreaker.Trip]) throws {
-    for flood in floods {
-      complain(
-        "warning: entry \(flood.entry) of list \(flood.list.name) looked like \(flood.matches.grouped) of \(flood.pictures.grouped) "
-          + "pictures; from then on its near matches did not count")
-      if record {
-        _ = try home.catalog.quarantine([flood.entry], of: flood.list.name)
-        complain("hint: it is quarantined until: muhafiz list release \(flood.list.name) '\(flood.entry)'")
-      } else {
-        complain("hint: to keep it so: muhafiz list release --quarantine \(flood.list.name) '\(flood.entry)'")
-      }
-    }
-  }
-
-  private func beginRecord(_ manifest: ScanManifest) throws -> FindingRecorder {
-    let (store, plan) = (try home.openCaseStore(), manifest.plan)
-    var start = RunStart(
-      id: plan.run, startedAt: plan.begun, tool: plan.tool, examiner: manifest.examiner, exhibit: exhibit, roots: paths,
-      lists: manifest.blocklist.versions)
-    try store.signIn(start.examiner, account: loginName, at: Date())
-    start.manifestDigest = try manifest.digest().hex
-    if manifest.earlierSessions > 0 { try store.resumeRun(start, at: Date()) } else { try store.beginRun(start) }
-    return FindingRecorder(
-      store, of: home, run: plan.run, exhibit: exhibit, roots: paths.map { FilePath($0) }, lists: manifest.blocklist.versions)
-  }
-}
-
-/// Ends a scan in good order at the first ^C, and at once at the second.
-final class Interruption {
-  private let sources: [any DispatchSourceSignal]
-
-  init(onScreen: Bool = false, _ stop: @escaping @Sendable () -> Void) {
-    sources = [SIGINT, SIGTERM, SIGHUP].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInitiated))
-      nonisolated(unsafe) var isSecond = false  // Events of one source come one after the other.
-      source.setEventHandler {
-        if isSecond {
-          if onScreen { standardError(ProgressLine.leavingScreen) }
-          _exit(ExitStatus.interrupted)
-        }
-        isSecond = true
-        complain("stopping after the items in hand; again to stop at once")
-        stop()
-      }
-      source.activate()
-      return source
-    }
-  }
-
-  deinit { for source in sources { source.cancel() } }
 }
