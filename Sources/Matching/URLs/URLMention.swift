@@ -4,6 +4,16 @@ public struct URLMention: Sendable, Hashable {
   public let text: String
   public let url: Result<WebURL, URLRefusal>
 
+  /// A text that is a URL and nothing else, such as one that was recorded: nothing in it is taken for punctuation.
+  public init(exactly text: String) {
+    self.init(text: text, url: Result { () throws(URLRefusal) in try WebURL(text) })
+  }
+
+  fileprivate init(text: String, url: Result<WebURL, URLRefusal>) {
+    self.text = text
+    self.url = url
+  }
+
   /// Finds what a person pasted: mails, chats, tables, Markdown, reports of others.
   ///
   /// Understood are URLs that were made safe to pass on (`hxxp`, `[.]`, `(.)`, `[:]//`), names without a scheme where

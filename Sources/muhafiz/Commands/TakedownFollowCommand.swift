@@ -81,11 +81,11 @@ struct TakedownRecheck: ParsableCommand {
   @Argument(help: "The takedown, like T-000003 or 3.") var number: String?
 
   func run() throws {
-    let store = try home.requireCaseStore()
     if fetch {
       guard number == nil, answer == nil else { throw UsageError("--fetch visits all that are due") }
-      return try visitDue(store)
+      return try visitDue()
     }
+    let store = try home.requireCaseStore()
     guard let number else {
       guard answer == nil else { throw UsageError("--answer is about one takedown") }
       if format == .text { print(TakedownLine.heading) }

@@ -14,6 +14,14 @@ struct URLMentionTests {
   }
 
   @Test(arguments: [
+    "http://h.example/a.", "http://h.example/a|b", "http://h.example/w,http://x.example/y", "http://h.example/a)",
+    "http://h.example/?a[.]b", "http://h.example/a!",
+  ])
+  func anExactURLIsItself(_ text: String) throws {
+    #expect(try URLMention(exactly: text).url.get().description == text)
+  }
+
+  @Test(arguments: [
     "http://host.example/x", "hxxp://host.example/x", "hXXp://host[.]example/x", "h**p://host.example/x",
     "http[:]//host(.)example/x", "hxxp[://]host[dot]example/x", "http:\\/\\/host.example\\/x",
     "<http://host.example/x>",

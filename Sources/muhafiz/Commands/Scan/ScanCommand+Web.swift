@@ -32,8 +32,8 @@ extension ScanCommand {
     if record, let store { for url in urls { _ = try store.addReport(url, by: actor, at: Date()) } }
     if fetching.reports, let store {
       let given = Set(urls)
-      let queued = try store.queuedReports().compactMap { report in
-        URLMention.all(in: report.url).first { mention in (try? mention.url.get()).map { !given.contains($0) } ?? true }
+      let queued = try store.queuedReports().map { URLMention(exactly: $0.url) }.filter { mention in
+        if case .success(let url) = mention.url { !given.contains(url) } else { true }
       }
       complain("\(queued.count.grouped) reports wait for a scan")
       mentions += queued
