@@ -48,6 +48,12 @@ final class FindingRecorder {
     if waiting.count >= Self.batchSize || kept.count >= Self.keptBatchSize { try flush() }
   }
 
+  /// Takes a finding that was made without the evidence.
+  func add(_ finding: Finding) throws {
+    waiting.append(finding)
+    if waiting.count >= Self.batchSize { try flush() }
+  }
+
   /// Where the item is, whatever folder the scan was started in: from the exhibit's root, or from that of the file system.
   private func recorded(_ place: ContentLocation.Place) -> ContentLocation.Place {
     if case .file(let path) = place { .file(recorded(path)) } else { place }
@@ -71,15 +77,19 @@ final class FindingRecorder {
   }
 
   func finish(_ ending: ScanEnding) throws {
-    try flush()
     let state: RunState =
       if !ending.isValid { .failed } else if ending.summary.isInterrupted { .interrupted } else {
         ending.isComplete ? .complete : .incomplete
       }
-    try store.finishRun(
-      run, RunOutcome(finishedAt: Date(), state: state, summary: String(decoding: ending.line.bytes.dropLast(), as: UTF8.self)))
+    try finish(state, ending.line)
+  }
+
+  /// - Parameter again: What findings are that the record had already.
+  func finish(_ state: RunState, _ summary: JSONLine, again: String = "seen again") throws {
+    try flush()
+    try end(state, String(decoding: summary.object, as: UTF8.self))
     complain(
-      "recorded: \(recorded.findingsNew.grouped) new findings, \(recorded.findingsSeenAgain.grouped) seen again, "
+      "recorded: \(recorded.findingsNew.grouped) new findings, \(recorded.findingsSeenAgain.grouped) \(again), "
         + "\(recorded.casesOpened.grouped) cases opened, \(recorded.casesJoined.grouped) joined")
     home.sign(home.ledger(of: store))
   }
@@ -87,6 +97,11 @@ final class FindingRecorder {
   /// What was found before the failure stays in the record; the run says that it failed.
   func fail(_ why: String) throws {
     try flush()
-    try store.finishRun(run, RunOutcome(finishedAt: Date(), state: .failed, summary: why))
+    try end(.failed, why)
+    home.sign(home.ledger(of: store))
+  }
+
+  private func end(_ state: RunState, _ summary: String) throws {
+    try store.finishRun(run, RunOutcome(finishedAt: Date(), state: state, summary: summary))
   }
 }

@@ -18,6 +18,9 @@ public struct Rematch {
     self.versions = versions
   }
 
+  /// Entries that met too many pictures; from then on their near matches did not count.
+  public var floods: [FloodBreaker.Trip] { breaker.trips }
+
   /// A match that the record does not have yet, and why it comes only now.
   public struct NewMatch: Sendable {
     public let match: Match

@@ -11,7 +11,8 @@ struct RematchCommand: ParsableCommand {
     discussion: """
       A scan with --record --exhibit keeps the hashes of all its items. This compares them with the lists as they now are, \
       and prints what is new: each match with the version of its list that made the difference. --record opens or joins \
-      cases, as a scan does. What was not hashed then cannot be compared now, and is counted.
+      cases, as a scan does. Contents that lack a digest or \
+      a perceptual hash that is asked for are counted; what could not be read then is in the report of that scan.
 
       EXAMPLES
         muhafiz rematch
@@ -45,31 +46,28 @@ struct RematchCommand: ParsableCommand {
     var rematch = Rematch(store, blocklist) { try catalog.versions(of: $0) }
     guard record else {
       let summary = try rematch.run(on: exhibit) { try show($0, writer) }
+      try home.sayFloods(rematch.floods, quarantining: false)
       return try end(summary, writer)
     }
-    let summary = try home.deciding(actor) { store, actor in
+    let summary = try home.acting(actor) { store, actor in
       try store.beginRun(
         RunStart(
           id: run, startedAt: heading.begunAt, tool: heading.tool, examiner: actor,
           exhibit: exhibit, roots: [], lists: blocklist.versions))
+      let recorder = FindingRecorder(store, of: home, run: run, exhibit: exhibit, roots: [], lists: blocklist.versions)
       do {
-        var recorded = RecordSummary()
         let summary = try rematch.run(on: exhibit) { news in
-          recorded += try store.record([news.finding], run: run, at: Date())
+          try recorder.add(news.finding)
           try show(news, writer)
         }
-        let state = summary.isComplete ? RunState.complete : .incomplete
-        try store.finishRun(
-          run, RunOutcome(finishedAt: Date(), state: state, summary: String(decoding: line(summary).object, as: UTF8.self)))
-        complain(
-          "recorded: \(recorded.findingsNew.grouped) new findings, \(recorded.findingsSeenAgain.grouped) with more matches, "
-            + "\(recorded.casesOpened.grouped) cases opened, \(recorded.casesJoined.grouped) joined")
+        try recorder.finish(summary.isComplete ? .complete : .incomplete, line(summary), again: "with more matches")
         return summary
       } catch {
-        try store.finishRun(run, RunOutcome(finishedAt: Date(), state: .failed, summary: "\(error)"))
+        try recorder.fail("\(error)")
         throw error
       }
     }
+    try home.sayFloods(rematch.floods, quarantining: false)
     try end(summary, writer)
   }
 

@@ -8,18 +8,25 @@ import SystemPackage
 struct ScanManifest {
   let plan: ScanPlan
   let blocklist: Blocklist
-  let canaries: String
   let examiner: String
   let exhibit: String?
-  /// Whether the report has every item.
-  let hasAllItems: Bool
   /// How often the scan was cut off and went on.
   let earlierSessions: Int
-  /// Of the image or device that is scanned, where that was asked for.
-  let sourceDigest: Digest?
+  /// The `begin` line of NDJSON version 1; made once, so that the ledger knows the very line that is printed.
+  let line: JSONLine
 
-  /// The `begin` line of NDJSON version 1.
-  var line: JSONLine {
+  /// - Parameters:
+  ///   - hasAllItems: Whether the report has every item.
+  ///   - sourceDigest: Of the image or device that is scanned, where that was asked for.
+  init(
+    plan: ScanPlan, blocklist: Blocklist, canaries: String, examiner: String, exhibit: String?, hasAllItems: Bool,
+    earlierSessions: Int, sourceDigest: Digest?
+  ) {
+    self.plan = plan
+    self.blocklist = blocklist
+    self.examiner = examiner
+    self.exhibit = exhibit
+    self.earlierSessions = earlierSessions
     var line = ScanHeading(
       run: plan.run, begunAt: plan.begun, tool: plan.tool, blocklist: blocklist, canaries: canaries,
       earlierSessions: earlierSessions
@@ -39,9 +46,9 @@ struct ScanManifest {
       object.add("size", device.sizeInBytes)
     }
     line.add("source_sha256_before", sourceDigest?.hex)
-    return line
+    self.line = line
   }
 
   /// What the ledger knows the line by.
-  func digest() throws -> Digest { try line.bytes.dropLast().withUnsafeBytes { try Digest.sha256(of: $0) } }
+  func digest() throws -> Digest { try line.object.withUnsafeBytes { try Digest.sha256(of: $0) } }
 }

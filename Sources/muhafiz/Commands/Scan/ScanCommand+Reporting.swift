@@ -84,15 +84,19 @@ extension ScanCommand {
         home: home)
     }
   }
+}
 
-  /// Says which entries met too many pictures, and where the scan is recorded keeps them from counting in the next.
-  func sayFloods(_ floods: [FloodBreaker.Trip]) throws {
+extension HomeOptions {
+  /// Says which entries met too many pictures.
+  ///
+  /// - Parameter quarantining: Whether their near matches are kept from counting in the next scan too.
+  func sayFloods(_ floods: [FloodBreaker.Trip], quarantining: Bool) throws {
     for flood in floods {
       complain(
         "warning: entry \(flood.entry) of list \(flood.list.name) looked like \(flood.matches.grouped) of \(flood.pictures.grouped) "
           + "pictures; from then on its near matches did not count")
-      if record {
-        _ = try home.catalog.quarantine([flood.entry], of: flood.list.name)
+      if quarantining {
+        _ = try catalog.quarantine([flood.entry], of: flood.list.name)
         complain("hint: it is quarantined until: muhafiz list release \(flood.list.name) '\(flood.entry)'")
       } else {
         complain("hint: to keep it so: muhafiz list release --quarantine \(flood.list.name) '\(flood.entry)'")

@@ -29,7 +29,10 @@ extension ScanCommand {
     complain(
       "\(urls.count.grouped) URLs: \((urls.count - known.count).grouped) new, \(known.count.grouped) known; "
         + "\((mentions.count - urls.count).grouped) refused")
-    if record, let store { for url in urls { _ = try store.addReport(url, by: actor, at: Date()) } }
+    if record, let store {
+      try store.signIn(actor, account: loginName, at: Date())
+      for url in urls { _ = try store.addReport(url, by: actor, at: Date()) }
+    }
     if fetching.reports, let store {
       let given = Set(urls)
       let queued = try store.queuedReports().map { URLMention(exactly: $0.url) }.filter { mention in
@@ -39,7 +42,7 @@ extension ScanCommand {
       mentions += queued
     }
 
-    let control = ScanControl()
+    let control = pace.makeControl()
     let signals = Interruption { control.stop() }
     let begun = Date()
     let run = UUID().uuidString.lowercased()
@@ -49,11 +52,15 @@ extension ScanCommand {
     let manifest = ScanManifest(
       plan: plan, blocklist: blocklist, canaries: "passed", examiner: actor, exhibit: exhibit, hasAllItems: all,
       earlierSessions: 0, sourceDigest: nil)
+    let writer = try ResultWriter(output)
+    // Whatever may refuse comes before the run is in the record.
+    let folder = try makeReport(manifest, options)
     let recorder =
       try record || fetching.reports
       ? store.map { try beginRecord(manifest, of: ["\(mentions.count) URLs"], in: $0) } : nil
     let outlets = try ScanOutlets(
-      recorder: recorder, reporter: beginReport(manifest, ResultWriter(output)), folder: makeReport(manifest, options))
+      recorder: recorder, reporter: beginReport(manifest, writer), folder: folder)
+    let timer = pace.watch(control)
     let clock = ContinuousClock.now
     let scanner = WebScanner(
       blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
@@ -73,8 +80,9 @@ extension ScanCommand {
       throw error
     }
     let seconds = (ContinuousClock.now - clock) / .seconds(1)
+    timer?.cancel()
     withExtendedLifetime(signals) {}
-    try sayFloods(summary.floods)
+    try home.sayFloods(summary.floods, quarantining: record)
     let ending = ScanEnding(summary: summary, seconds: seconds, canaries: try lateCanaries(canaries))
     try outlets.finish(ending)
     if summary.isInterrupted && recorder != nil { complain("hint: to go on: muhafiz scan --reports --record") }

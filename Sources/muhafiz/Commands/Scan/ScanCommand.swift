@@ -106,9 +106,11 @@ struct ScanCommand: ParsableCommand {
     let manifest = ScanManifest(
       plan: plan, blocklist: blocklist, canaries: "passed", examiner: examiner ?? loginName, exhibit: exhibit,
       hasAllItems: all, earlierSessions: journal?.earlierSessions ?? 0, sourceDigest: sourceBefore)
+    // Whatever may refuse comes before the run is in the record.
+    let folder = try makeReport(manifest, options)
     let recorder = record ? try beginRecord(manifest, of: paths, in: home.openCaseStore()) : nil
     let outlets = try ScanOutlets(
-      recorder: recorder, reporter: beginReport(manifest, writer), folder: makeReport(manifest, options))
+      recorder: recorder, reporter: beginReport(manifest, writer), folder: folder)
     let timer = pace.watch(control)
 
     let line = ProgressLine(
@@ -135,7 +137,7 @@ struct ScanCommand: ParsableCommand {
     withExtendedLifetime(signals) {}
 
     if let resumption = summary.resumption { say(resumption) }
-    try sayFloods(summary.floods)
+    try home.sayFloods(summary.floods, quarantining: record)
 
     let ending = ScanEnding(
       summary: summary, seconds: seconds, canaries: try lateCanaries(canaries), entriesCounted: entriesCounted,
