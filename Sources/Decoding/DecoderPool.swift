@@ -17,9 +17,11 @@ import SystemPackage
 public final class DecoderPool: Sendable {
   private let pictures: DecoderBank
   private let archives: DecoderBank
-
-  /// What the first worker did to lock itself in. All are the same program under the same limits.
-  public let sandbox: SandboxReport
+  private let program: FilePath
+  private let limits: DecodingLimits
+  private let policy: SandboxPolicy
+  /// `nil` until the pool has started.
+  private let report = Mutex<SandboxReport?>(nil)
 
   /// Makes a pool, tests its sandbox and starts its first worker; the others start when they are first needed.
   ///
@@ -29,9 +31,11 @@ public final class DecoderPool: Sendable {
   ///   - decoder: The program; `nil` looks at `$MUHAFIZ_DECODER`, then for `muhafiz-decoder` beside the running
   ///     program, then in `../libexec/muhafiz` from there.
   ///   - sandbox: ``SandboxPolicy/required`` unless somebody said otherwise aloud.
+  ///   - startsNow: `false` to do without a start until the first lease: for a scan that may never need one.
   /// - Throws: ``DecodingError``: the program is missing, does not start, cannot lock itself in, or found a way out.
   public init(
-    size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil, sandbox policy: SandboxPolicy = .required
+    size: Int, limits: DecodingLimits = .init(), decoder: FilePath? = nil, sandbox policy: SandboxPolicy = .required,
+    startsNow: Bool = true
   ) throws(DecodingError) {
     precondition(size >= 1, "a pool has at least one worker")
     try limits.check()
@@ -39,14 +43,32 @@ public final class DecoderPool: Sendable {
     let mode: WorkerMode = policy == .required ? .locked : .unlocked
     var slots: [DecoderSlot] = []
     for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, mode: mode, limits: limits)) }
-    let first = slots[size - 1]
-    // The first worker gets ready meanwhile.
-    let starting = try first.start()
-    let escapes = policy == .required ? try SandboxTest.run(program, limits) : nil
-    sandbox = SandboxReport(hello: try starting.hello(mode), escapes: escapes, limits: limits)
-    first.worker = starting
     pictures = DecoderBank(Array(slots[..<size]))
     archives = DecoderBank(Array(slots[size...]))
+    self.program = program
+    self.limits = limits
+    self.policy = policy
+    if startsNow { _ = try start() }
+  }
+
+  /// What the first worker did to lock itself in. All are the same program under the same limits.
+  public var sandbox: SandboxReport { get throws(DecodingError) { try start() } }
+
+  /// Tests the sandbox and starts a worker, unless that was done.
+  private func start() throws(DecodingError) -> SandboxReport {
+    try report.withLock { report throws(DecodingError) in
+      if let report { return report }
+      let started = try pictures.lendSlot { slot throws(DecodingError) in
+        // The first worker gets ready meanwhile.
+        let starting = try slot.start()
+        let escapes = policy == .required ? try SandboxTest.run(program, limits) : nil
+        let hello = try starting.hello(slot.mode)
+        slot.worker = starting
+        return SandboxReport(hello: hello, escapes: escapes, limits: limits)
+      }
+      report = started
+      return started
+    }
   }
 
   /// Lends a worker for the call; waits while all are lent. Any thread may call; calls must not be nested, since a
@@ -54,11 +76,17 @@ public final class DecoderPool: Sendable {
   ///
   /// - Parameter body: Gets a lease with no bytes appended.
   /// - Throws: ``DecodingError`` when memory cannot be given back; what `body` throws.
-  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try pictures.lend(body) }
+  public func withLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
+    _ = try start()
+    return try pictures.lend(body)
+  }
 
   /// Lends a further worker, for an archive whose members go through the lease that the caller holds already. There are as
   /// many as of the others, so whoever holds one of those never waits in a ring. They start when they are first needed.
-  public func withArchiveLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R { try archives.lend(body) }
+  public func withArchiveLease<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
+    _ = try start()
+    return try archives.lend(body)
+  }
 }
 
 /// Some of a pool's workers, lent one at a time.
@@ -73,16 +101,22 @@ private final class DecoderBank: Sendable {
   }
 
   func lend<R>(_ body: (inout DecoderLease) throws -> R) throws -> R {
+    try lendSlot { slot in
+      try slot.reset()
+      var lease = DecoderLease(slot: slot)
+      let result = try body(&lease)
+      try slot.reset()
+      return result
+    }
+  }
+
+  func lendSlot<R, Failure>(_ body: (DecoderSlot) throws(Failure) -> R) throws(Failure) -> R {
     free.wait()
     let slot = idle.withLock { $0.removeLast() }
     defer {
       idle.withLock { $0.append(slot) }
       free.signal()
     }
-    try slot.reset()
-    var lease = DecoderLease(slot: slot)
-    let result = try body(&lease)
-    try slot.reset()
-    return result
+    return try body(slot)
   }
 }

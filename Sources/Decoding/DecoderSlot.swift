@@ -9,7 +9,7 @@ import SystemPackage
 final class DecoderSlot: @unchecked Sendable {
   let limits: DecodingLimits
   private let decoder: FilePath
-  private let mode: WorkerMode
+  let mode: WorkerMode
   let input: SharedMemory
   let output: SharedMemory
   var worker: WorkerProcess?

@@ -111,9 +111,17 @@ struct DecoderPoolTests {
     }
   }
 
+  @Test func startsLateAndTestsItsSandboxThenToo() throws {
+    let pool = try DecoderPool(size: 1, startsNow: false)
+    #expect(try pool.withLease { $0.process } != nil)
+    #expect(try pool.sandbox.isFiltered)
+    #expect(throws: DecodingError.self) { try DecoderPool(size: 1, decoder: "/bin/false", startsNow: false).withLease { _ in } }
+  }
+
   @Test func withoutASandboxNothingIsClaimed() throws {
     let pool = try DecoderPool(size: 1, sandbox: .none)
-    #expect(!pool.sandbox.isFiltered && pool.sandbox.refusedEscapes.isEmpty && pool.sandbox.allowedSystemCalls == 0)
+    let sandbox = try pool.sandbox
+    #expect(!sandbox.isFiltered && sandbox.refusedEscapes.isEmpty && sandbox.allowedSystemCalls == 0)
     let process = try process(of: pool)
     #expect(try statusField("Seccomp", of: process) == "0")
     _ = try pool.decode(Self.good).get()

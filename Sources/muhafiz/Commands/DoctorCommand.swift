@@ -32,13 +32,13 @@ struct DoctorCommand: ParsableCommand {
     check("decoder") {
       let pool = try DecoderPool(size: processorCount)
       decoders = pool
-      let sandbox = pool.sandbox
+      let sandbox = try pool.sandbox
       let landlock = sandbox.landlockABI > 0 ? "Landlock \(sandbox.landlockABI)" : "no Landlock in this kernel"
       let network = sandbox.hasOwnNetwork ? "no network" : "the network of this machine behind the filter"
       return "starts in its sandbox: seccomp lets \(sandbox.allowedSystemCalls) system calls through, \(landlock), \(network)"
     }
     check("sandbox") {
-      guard let sandbox = decoders?.sandbox else { throw UsageError("not tested: there is no decoder") }
+      guard let sandbox = try decoders?.sandbox else { throw UsageError("not tested: there is no decoder") }
       return "refused every way out: \(sandbox.refusedEscapes.joined(separator: ", ")); "
         + "\(sandbox.provenEscapes.count) of \(sandbox.refusedEscapes.count) work outside of it"
     }

@@ -25,9 +25,12 @@ struct LimitOptions: ParsableArguments {
     false
 
   /// Decoders under these limits.
-  func decoderPool(size: Int) throws -> DecoderPool {
+  ///
+  /// - Parameter startsNow: `false` where they may never be needed.
+  func decoderPool(size: Int, startsNow: Bool = true) throws -> DecoderPool {
     if unsafeNoSandbox { complain("warning: decoders run WITHOUT A SANDBOX, as --unsafe-no-sandbox asks") }
-    return try DecoderPool(size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required)
+    return try DecoderPool(
+      size: size, limits: decodingLimits(), sandbox: unsafeNoSandbox ? .none : .required, startsNow: startsNow)
   }
 
   /// The options with the limits that are theirs.

@@ -92,7 +92,10 @@ struct ScanCommand: ParsableCommand {
       plan = earlier
     }
     let blocklist = journal == nil ? try home.catalog.loadBlocklist() : try loadBlocklist(of: plan)
-    let decoders = options.needsDecoders ? try limits.decoderPool(size: options.workers) : nil
+    // Of digests alone no canary needs a decoder, and no file but a disk image.
+    let decoders =
+      options.needsDecoders
+      ? try limits.decoderPool(size: options.workers, startsNow: options.perceptual || options.archives) : nil
     let canaries = try soundCanaries(Canaries(blocklist: blocklist, options: options, decoders: decoders))
     // Before the first line of the report: whoever has read it may interrupt.
     let control = pace.makeControl()
