@@ -1,3 +1,5 @@
+import Glibc
+
 extension MediaType {
   /// Bytes from the start of a file that ``sniff(_:)`` wants to see: an ISO 9660 image says what it is only behind 32 KiB.
   public static let sniffedBytes = 0x8006
@@ -219,12 +221,19 @@ struct Head {
   subscript(offset: Int) -> UInt8? { offset < bytes.count ? bytes[offset] : nil }
 
   func has(_ signature: [UInt8], at offset: Int = 0) -> Bool {
-    bytes.count >= offset + signature.count && bytes[offset..<offset + signature.count].elementsEqual(signature)
+    signature.withUnsafeBytes { has($0, at: offset) }
   }
 
-  func has(_ signature: String, at offset: Int = 0) -> Bool { has(Array(signature.utf8), at: offset) }
+  func has(_ signature: StaticString, at offset: Int = 0) -> Bool {
+    has(UnsafeRawBufferPointer(start: signature.utf8Start, count: signature.utf8CodeUnitCount), at: offset)
+  }
 
-  func contains(_ word: String, before end: Int) -> Bool {
+  private func has(_ signature: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    bytes.count >= offset + signature.count
+      && memcmp(bytes.baseAddress! + offset, signature.baseAddress!, signature.count) == 0
+  }
+
+  func contains(_ word: StaticString, before end: Int) -> Bool {
     (0..<min(end, bytes.count)).contains { has(word, at: $0) }
   }
 

@@ -27,14 +27,13 @@ package func nibble(_ character: UInt8) -> UInt8? {
 }
 
 /// Lower-case digits of four big-endian words: 64 characters.
-func hexString(_ words: SIMD4<UInt64>) -> String {
-  let digits = Array("0123456789abcdef".utf8)
-  return String(unsafeUninitializedCapacity: 64) { out in
-    for position in 0..<64 {
-      let word = words[position >> 4]
-      out[position] = digits[Int(word >> UInt64(60 - (position & 15) * 4) & 15)]
+func hexString(_ words: SIMD4<UInt64>, digits count: Int = 64) -> String {
+  String(unsafeUninitializedCapacity: count) { out in
+    for position in 0..<count {
+      let digit = UInt8(words[position >> 4] >> UInt64(60 - (position & 15) * 4) & 15)
+      out[position] = digit < 10 ? 0x30 + digit : 0x57 + digit
     }
-    return 64
+    return count
   }
 }
 

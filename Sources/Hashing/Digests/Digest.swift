@@ -78,7 +78,7 @@ public struct Digest: Sendable, Hashable {
   }
 
   /// Lower-case hexadecimal digits.
-  public var hex: String { String(hexString(words).prefix(algorithm.byteCount * 2)) }
+  public var hex: String { hexString(words, digits: algorithm.byteCount * 2) }
 
   /// The bytes, most significant first.
   public var bytes: [UInt8] { withBytes(Array.init) }

@@ -18,10 +18,20 @@ public struct JSONLine: Sendable {
   public var isEmpty: Bool { members.isEmpty }
 
   /// The object.
-  public var object: [UInt8] { [UInt8(ascii: "{")] + members + [UInt8(ascii: "}")] }
+  public var object: [UInt8] { object(followedBy: []) }
 
   /// The object with a line feed.
-  public var bytes: [UInt8] { object + [UInt8(ascii: "\n")] }
+  public var bytes: [UInt8] { object(followedBy: [UInt8(ascii: "\n")]) }
+
+  private func object(followedBy end: [UInt8]) -> [UInt8] {
+    var object: [UInt8] = []
+    object.reserveCapacity(members.count + 2 + end.count)
+    object.append(UInt8(ascii: "{"))
+    object += members
+    object.append(UInt8(ascii: "}"))
+    object += end
+    return object
+  }
 
   /// Adds text; nothing for `nil`.
   public mutating func add(_ name: String, _ value: String?) {
@@ -104,10 +114,15 @@ public struct JSONLine: Sendable {
   private static func quote(_ value: String, into bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     defer { bytes.append(UInt8(ascii: "\"")) }
-    if value.utf8.allSatisfy({ (0x20...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-      bytes += value.utf8
-      return
+    var value = value
+    let isPlain = value.withUTF8 { text in
+      for byte in text where byte < 0x20 || byte > 0x7E || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+        return false
+      }
+      bytes.append(contentsOf: text)
+      return true
     }
+    if isPlain { return }
     for scalar in value.unicodeScalars {
       switch scalar {
       case "\"": bytes += "\\\"".utf8
