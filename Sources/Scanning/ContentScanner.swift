@@ -63,12 +63,12 @@ public struct ContentScanner: Sendable {
       }
     }
     let groups = journal.map { journal in
-      GroupDelivery<Walked>(weight: \.record.items.count) { group in
+      GroupDelivery<Walked>(weight: Walked.weight) { group in
         try journal.append(group.lazy.filter(\.isNew).map(\.record))
         try deliverAll(group)
       }
     }
-    let delivery = OrderedDelivery<Walked>(mostWeight: Self.mostItemsWaiting, weight: \.record.items.count) { walked in
+    let delivery = OrderedDelivery<Walked>(mostWeight: Self.mostItemsWaiting, weight: Walked.weight) { walked in
       if let groups { try groups.put(walked) } else { try deliverAll([walked]) }
     }
     let links = LinkedContents()
@@ -90,28 +90,38 @@ public struct ContentScanner: Sendable {
     let record: JournalRecord
     /// Whether the journal does not have it yet.
     let isNew: Bool
+
+    /// What it counts among those that may wait.
+    static func weight(_ walked: Walked) -> Int { walked.record.items.count }
   }
 
   private func work(_ source: WalkSource, _ links: LinkedContents, _ delivery: OrderedDelivery<Walked>) throws {
     var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
-    while !control.isStopped, let (number, work, coming) = try source.next() {
-      coming?.readAhead()
-      switch work {
-      case .done(let record):
-        control.skipped(record.stamp?.sizeInBytes ?? 0)
-        try delivery.put(Walked(record: record, isNew: false), number: number)
-      case .entry(let entry):
-        let items: [ScannedItem]
-        switch entry.kind {
-        case .skipped(let reason): items = [ScannedItem(at: .file(entry.path), state: .skipped(reason))]
-        case .error(let reason): items = [ScannedItem(at: .file(entry.path), state: .error(reason))]
-        case .file(let file):
-          items = try links.items(of: file, at: entry.path, control) { try scanner.scan(file, at: entry.path) }
-        }
-        let record = JournalRecord(
-          key: .init(root: entry.root, path: entry.path), stamp: entry.stamp, items: items)
-        try delivery.put(Walked(record: record, isNew: true), number: number)
+    while !control.isStopped {
+      let turns = try source.next()
+      if turns.isEmpty { return }
+      for turn in turns {
+        turn.coming?.readAhead()
+        try delivery.put(try walked(turn.work, links, &scanner), number: turn.number)
       }
+    }
+  }
+
+  private func walked(_ work: WalkSource.Work, _ links: LinkedContents, _ scanner: inout ItemScanner) throws -> Walked {
+    switch work {
+    case .done(let record):
+      control.skipped(record.stamp?.sizeInBytes ?? 0)
+      return Walked(record: record, isNew: false)
+    case .entry(let entry):
+      let items: [ScannedItem]
+      switch entry.kind {
+      case .skipped(let reason): items = [ScannedItem(at: .file(entry.path), state: .skipped(reason))]
+      case .error(let reason): items = [ScannedItem(at: .file(entry.path), state: .error(reason))]
+      case .file(let file):
+        items = try links.items(of: file, at: entry.path, control) { try scanner.scan(file, at: entry.path) }
+      }
+      let record = JournalRecord(key: .init(root: entry.root, path: entry.path), stamp: entry.stamp, items: items)
+      return Walked(record: record, isNew: true)
     }
   }
 }

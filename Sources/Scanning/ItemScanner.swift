@@ -40,10 +40,10 @@ struct ItemScanner: ~Copyable {
   ///   is an answer.
   mutating func scan(_ file: WalkedFile, at path: FilePath) throws -> [ScannedItem] {
     control.began(path)
-    let descriptor: FileDescriptor
+    let opened: WalkedFile.Opened
     switch file.open() {
     case .failure(let failure): return [ScannedItem(at: .file(path), state: .error(failure.reason))]
-    case .success(let opened): descriptor = opened
+    case .success(let open): opened = open
     }
     if file.holesInBytes(upTo: options.holesInBytes) > options.holesInBytes {
       let reason = "limit: \(options.holesInBytes) bytes of holes in a sparse file"
@@ -53,19 +53,23 @@ struct ItemScanner: ~Copyable {
     }
     // The file is closed with the object.
     defer { withExtendedLifetime(file) {} }
-    guard let decoders else {
-      let content = try digest(descriptor) { _ in }
-      return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch())).stamped(descriptor)]
+    var digested: Content?
+    if decoders == nil || !options.perceptual {
+      let content = try digest(opened) { _ in }
+      if decoders == nil || !isOpened(content, isFile: true) {
+        return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch())).stamped(opened)]
+      }
+      digested = content
     }
-    return try decoders.withLease { lease in
-      let content = try digest(descriptor) { try lease.append($0) }
+    return try decoders!.withLease { lease in
+      let content = try digested ?? digest(opened) { try lease.append($0) }
       let source = ByteSource(sizeInBytes: content.sizeInBytes) { [control] offset, buffer in
-        let count = try descriptor.read(fromAbsoluteOffset: offset, into: buffer)
+        let count = try opened.descriptor.read(fromAbsoluteOffset: offset, into: buffer)
         control.pace(count)
         return count
       }
-      var items = try items(of: content, at: .file(path), nil, source, file: descriptor, decoders, &lease)
-      items[0] = items[0].stamped(descriptor)
+      var items = try items(of: content, at: .file(path), nil, source, file: opened.descriptor, decoders!, &lease)
+      items[0] = items[0].stamped(opened)
       return items
     }
   }
@@ -99,13 +103,21 @@ struct ItemScanner: ~Copyable {
     file: FileDescriptor? = nil, _ decoders: DecoderPool, _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     let item = try item(at: place, member, content, look(content, source, &lease))
+    guard isOpened(content, isFile: file != nil) else { return [item] }
     if let disk = options.diskImages, let type = content.mediaType, type.isDiskImage, let file {
       return try readDisk(item, type, disk, file, decoders, &lease)
     }
-    guard options.archives, item.state == .hashed, let type = content.mediaType, type.isArchive else { return [item] }
+    let type = content.mediaType!
     return try decoders.withArchiveLease { archive in
       try readMembers(of: item, nil, &lease) { try archive.readArchive(type, from: source, $0) }
     }
+  }
+
+  /// Whether there are members to look at: in an archive, or on a disk image that is a file.
+  private func isOpened(_ content: Content, isFile: Bool) -> Bool {
+    guard let type = content.mediaType else { return false }
+    if isFile && options.diskImages != nil && type.isDiskImage { return true }
+    return options.archives && content.failure == nil && type.isArchive
   }
 
   /// What one pass over an item's bytes gives.
@@ -138,14 +150,14 @@ struct ItemScanner: ~Copyable {
   }
 
   /// - Parameter copy: Gets the bytes of content that can be decoded.
-  private mutating func digest(_ descriptor: FileDescriptor, copy: (UnsafeRawBufferPointer) throws -> Void) throws
+  private mutating func digest(_ file: WalkedFile.Opened, copy: (UnsafeRawBufferPointer) throws -> Void) throws
     -> Content
   {
     try digester.reset()
     var content = Content()
     do {
       while true {
-        let count = try descriptor.read(into: buffer)
+        let count = try file.descriptor.read(into: buffer)
         if count == 0 { break }
         try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &content) { type, bytes in
           if type.isDecodable { try copy(bytes) }
@@ -155,6 +167,8 @@ struct ItemScanner: ~Copyable {
           break
         }
         control.read(count)
+        // Fewer bytes than there is room for, and all that the file had: its end, without being asked again.
+        if count < buffer.count && content.sizeInBytes == file.sizeInBytes { break }
       }
     } catch let error as Errno {
       content.failure = .error(error.reason)
@@ -453,11 +467,10 @@ extension ArchiveMember.Kind {
 
 extension ScannedItem {
   /// The item with the time at which its file was last changed.
-  fileprivate func stamped(_ file: FileDescriptor) -> ScannedItem {
-    var status = stat()
-    guard fstat(file.rawValue, &status) == 0 else { return self }
+  fileprivate func stamped(_ file: WalkedFile.Opened) -> ScannedItem {
     var item = self
-    item.modifiedAt = Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)
+    let time = file.modified
+    item.modifiedAt = Date(timeIntervalSince1970: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
     return item
   }
 }

@@ -12,6 +12,15 @@ public enum ScanOrder: String, Sendable, CaseIterable {
 
 /// A walk that several workers draw from, and what an earlier session of the scan has found of it.
 final class WalkSource: Sendable {
+  /// One path's turn.
+  struct Turn {
+    /// Without gaps, from 0, in order of path.
+    let number: Int
+    let work: Work
+    /// A file that soon will be done, to be read ahead.
+    let coming: WalkedFile?
+  }
+
   /// What there is to do at one path.
   enum Work: Sendable {
     case entry(DirectoryWalk.Entry)
@@ -47,6 +56,9 @@ final class WalkSource: Sendable {
   /// Items that are put into the order of the disk together. Each may keep a folder open.
   private static let mostSorted = 256
 
+  /// What is handed out at once: asking for each of many small files, workers would wait for each other.
+  private static let (mostTurns, bytesInTurns): (Int, Int64) = (8, 1 << 18)
+
   /// - Parameter lookahead: Files that are opened, and their reading begun, before it is their turn.
   init(_ roots: [FilePath], order: ScanOrder, lookahead: Int, history: consuming sending JournalHistory?) {
     state = Mutex(State(walk: DirectoryWalk(roots), history: history))
@@ -54,23 +66,31 @@ final class WalkSource: Sendable {
     self.lookahead = lookahead
   }
 
-  /// The next to be done, and a file that soon will be.
-  ///
-  /// - Returns: Numbers without gaps, from 0, in order of path.
-  func next() throws -> (number: Int, work: Work, coming: WalkedFile?)? {
+  /// The next to be done: whoever is given them does them all. Empty at the end.
+  func next() throws -> [Turn] {
     try state.withLock { state in
-      switch order {
-      case .path:
-        while state.coming.count <= lookahead, let work = try Self.draw(&state) { state.coming.insert(work, at: 0) }
-      case .inode:
-        if state.coming.isEmpty {
-          while state.coming.count < Self.mostSorted, let work = try Self.draw(&state) { state.coming.append(work) }
-          state.coming.sort { Self.place($1) < Self.place($0) }
-        }
+      var turns: [Turn] = []
+      var bytes: Int64 = 0
+      while turns.count < Self.mostTurns, bytes < Self.bytesInTurns {
+        try fill(&state)
+        guard let next = state.coming.popLast() else { break }
+        let soon = state.coming.count - lookahead
+        turns.append(Turn(number: next.number, work: next.work, coming: soon >= 0 ? state.coming[soon].file : nil))
+        bytes += next.file?.sizeInBytes ?? 0
       }
-      guard let next = state.coming.popLast() else { return nil }
-      let soon = state.coming.count - lookahead
-      return (next.number, next.work, soon >= 0 ? state.coming[soon].file : nil)
+      return turns
+    }
+  }
+
+  /// Draws from the walk what is to be looked ahead to.
+  private func fill(_ state: inout State) throws {
+    switch order {
+    case .path:
+      while state.coming.count <= lookahead, let work = try Self.draw(&state) { state.coming.insert(work, at: 0) }
+    case .inode:
+      if !state.coming.isEmpty { return }
+      while state.coming.count < Self.mostSorted, let work = try Self.draw(&state) { state.coming.append(work) }
+      state.coming.sort { Self.place($1) < Self.place($0) }
     }
   }
 

@@ -139,7 +139,7 @@ public struct ReportVerification: ~Copyable {
       outcome.filesDigested += 1
       defer { withExtendedLifetime(file) {} }
       do {
-        let digest = try SourceDigest.take(of: file.open().get(), control: control)
+        let digest = try SourceDigest.take(of: file.open().get().descriptor, control: control)
         return digest.hex == item.sha256 ? nil : "its SHA-256 is another"
       } catch let failure as WalkedFile.Failure { return failure.reason } catch let error as Errno {
         return error.reason

@@ -32,7 +32,15 @@ final class WalkedFile: Sendable {
   private let folder: OpenFolder?
   private let name: [CChar]  // With the final zero.
   /// What opening came to, from when it was first asked for.
-  private let opened = Mutex<Result<FileDescriptor, Failure>?>(nil)
+  private let opened = Mutex<Result<Opened, Failure>?>(nil)
+
+  /// The file, open for reading, and what it was then.
+  struct Opened {
+    let descriptor: FileDescriptor
+    /// `nil` for a disk, whose length no status tells.
+    let sizeInBytes: Int64?
+    let modified: timespec
+  }
 
   struct Failure: Error {
     let reason: String
@@ -48,11 +56,11 @@ final class WalkedFile: Sendable {
   }
 
   deinit {
-    if case .success(let descriptor) = opened.withLock({ $0 }) { close(descriptor.rawValue) }
+    if case .success(let opened) = opened.withLock({ $0 }) { close(opened.descriptor.rawValue) }
   }
 
   /// Opens the file, once; it is closed with the last reference to this object.
-  func open() -> Result<FileDescriptor, Failure> {
+  func open() -> Result<Opened, Failure> {
     opened.withLock { opened in
       if let opened { return opened }
       let result = openNow()
@@ -63,15 +71,16 @@ final class WalkedFile: Sendable {
 
   /// Opens the file and lets the kernel begin to read it, because it is among the next.
   func readAhead() {
-    guard case .success(let descriptor) = open() else { return }
-    posix_fadvise(descriptor.rawValue, 0, Self.readAheadSize, POSIX_FADV_WILLNEED)
+    guard case .success(let opened) = open() else { return }
+    posix_fadvise(opened.descriptor.rawValue, 0, Self.readAheadSize, POSIX_FADV_WILLNEED)
   }
 
   /// How much of the file are holes, which nothing was ever written to and which read as zeros.
   ///
   /// - Parameter limit: Where to stop counting.
   func holesInBytes(upTo limit: Int64) -> Int64 {
-    guard sizeInBytes - allocatedBytes > limit, case .success(let descriptor) = open() else { return 0 }
+    guard sizeInBytes - allocatedBytes > limit, case .success(let opened) = open() else { return 0 }
+    let descriptor = opened.descriptor
     defer { lseek(descriptor.rawValue, 0, SEEK_SET) }
     var (holes, place): (Int64, Int64) = (0, 0)
     while holes <= limit, place < sizeInBytes {
@@ -90,8 +99,10 @@ final class WalkedFile: Sendable {
 
   /// What a disk reads in the time of a seek or two; the rest of a long file is read ahead while it is digested.
   private static let readAheadSize = 1 << 20
+  /// What the kernel reads ahead by itself: no file up to here is read any sooner for being called sequential.
+  private static let kernelReadAheadSize = 1 << 17
 
-  private func openNow() -> Result<FileDescriptor, Failure> {
+  private func openNow() -> Result<Opened, Failure> {
     // Not blocking: the file may have become a FIFO in between.
     var flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
     if folder != nil { flags |= O_NOFOLLOW }
@@ -105,8 +116,12 @@ final class WalkedFile: Sendable {
       close(descriptor)
       return .failure(Failure(reason: "became another file before it was opened"))
     }
-    posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
-    return .success(FileDescriptor(rawValue: descriptor))
+    let isFile = status.st_mode & S_IFMT == S_IFREG
+    if !isFile || sizeInBytes > Self.kernelReadAheadSize { posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL) }
+    return .success(
+      Opened(
+        descriptor: FileDescriptor(rawValue: descriptor), sizeInBytes: isFile ? Int64(status.st_size) : nil,
+        modified: status.st_mtim))
   }
 }
 
