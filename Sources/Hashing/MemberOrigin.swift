@@ -1,11 +1,11 @@
 /// Where a member of a disk image lies on the medium.
-public struct MemberOrigin: Sendable, Hashable {
-  public enum Allocation: String, Sendable, CaseIterable {
+public struct MemberOrigin: Sendable, Hashable, Codable {
+  public enum Allocation: String, Sendable, CaseIterable, Codable {
     case allocated, deleted, carved
   }
 
   /// Bytes that lie together.
-  public struct Run: Sendable, Hashable {
+  public struct Run: Sendable, Hashable, Codable {
     /// In bytes from the start of the medium; `nil` for a hole, which reads as zeros.
     public let offset: Int64?
     public let length: Int64

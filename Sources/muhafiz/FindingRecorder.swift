@@ -32,7 +32,8 @@ final class FindingRecorder {
 
   func add(_ item: ScannedItem) throws {
     guard let fingerprint = item.fingerprint else { return }
-    let location = ContentLocation(place: recorded(item.place), member: item.member, exhibit: exhibit)
+    let location = ContentLocation(
+      place: recorded(item.place), member: item.member, exhibit: exhibit, origin: item.origin)
     if let verdict = item.verdict, verdict == .block || verdict == .review {
       var finding = Finding(
         location: location, fingerprint: fingerprint, mediaType: item.mediaType, matches: item.matches,

@@ -90,6 +90,31 @@ struct CaseStoreTests {
     #expect(try store.cases(matching: CaseFilter(exhibit: "EX-2")).map(\.number) == [CaseNumber(3)])
   }
 
+  @Test func placesOnADiskImageKeepWhereTheyLie() throws {
+    let store = try makeStore()
+    func finding(_ seed: UInt64, runs: Int, inode: UInt64?) -> Finding {
+      let origin = MemberOrigin(
+        volume: 2, inode: inode, allocation: .deleted,
+        runs: (0..<runs).map { .init(offset: $0 == 1 ? nil : .max - 1000 + Int64($0), length: .max) },
+        isFragmentedFurther: runs > 100)
+      let plain = self.finding(seed, at: "/image")
+      return Finding(
+        location: ContentLocation(place: .file("/image"), member: "vol2/\(seed)", origin: origin),
+        fingerprint: plain.fingerprint, mediaType: plain.mediaType, matches: plain.matches, verdict: .block,
+        listsUsed: plain.listsUsed)
+    }
+    // As many runs as a decoder tells of: they all stay in the record, and the entry in the ledger has room.
+    let findings = [finding(1, runs: 0, inode: nil), finding(2, runs: 512, inode: .max), finding(3, runs: 2, inode: 5)]
+    _ = try store.record(findings, run: "r1", at: Self.time)
+    #expect(try store.cases().flatMap { try store.detail(of: $0.number).findings.map(\.finding) }.sorted {
+      $0.location.member! < $1.location.member!
+    } == findings)
+    // The image was read anew and the file lies elsewhere: what is shown is what was found last.
+    let moved = finding(3, runs: 1, inode: 6)
+    _ = try store.record([moved], run: "r1", at: Self.time)
+    #expect(try store.cases().contains { try store.detail(of: $0.number).findings.map(\.finding).contains(moved) })
+  }
+
   @Test func aNewerListAddsItsMatchesAndMayRaiseTheVerdict() throws {
     let store = try makeStore()
     let near = Match(

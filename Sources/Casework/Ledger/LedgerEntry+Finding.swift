@@ -14,6 +14,7 @@ extension LedgerEntry {
       facts.add("exhibit", finding.location.exhibit)
       facts.add(finding.location.place)
       facts.add("member", finding.location.member)
+      facts.add(finding.location.origin, mostRuns: maximumRuns)
       facts.add("size", finding.fingerprint.sizeInBytes)
       for digest in finding.fingerprint.digests {
         switch digest.algorithm {
@@ -39,6 +40,8 @@ extension LedgerEntry {
 
   /// So that a content that meets a whole list still fits in an entry; the record has all.
   static let maximumMatches = 100
+  /// For the same reason: a run takes 60 bytes at most.
+  static let maximumRuns = 100
 }
 
 extension JSONLine {

@@ -73,7 +73,17 @@ extension CaseStore {
     return database.lastInsertedRowID
   }
 
+  /// The row of a location, which may be new; where the member lies is as it was found last.
   func locationID(_ location: ContentLocation, in database: Database) throws -> Int64 {
+    let id = try rowID(location, in: database)
+    if let origin = location.origin {
+      let text = try LocationRow.text(origin)
+      try database.run("UPDATE location SET origin = ?1 WHERE id = ?2 AND origin IS NOT ?1", [text, id])
+    }
+    return id
+  }
+
+  private func rowID(_ location: ContentLocation, in database: Database) throws -> Int64 {
     let (kind, place) = LocationRow.columns(location.place)
     let arguments: StatementArguments = [place, location.exhibit ?? "", location.member ?? "", kind]
     let id: Int64? = try database.first(
@@ -97,6 +107,17 @@ enum LocationRow {
     kind == "url"
       ? .url(String(decoding: bytes, as: UTF8.self))
       : .file(FilePath(platformString: bytes.map(CChar.init(bitPattern:)) + [0]))
+  }
+
+  static func text(_ origin: MemberOrigin) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return String(decoding: try encoder.encode(origin), as: UTF8.self)
+  }
+
+  /// `nil` where the text is none.
+  static func origin(_ text: String) -> MemberOrigin? {
+    do { return try JSONDecoder().decode(MemberOrigin.self, from: Data(text.utf8)) } catch { return nil }
   }
 }
 

@@ -87,7 +87,7 @@ extension CaseStore {
               WHERE finding.content_id = ? AND finding.location_id = ?
               """), arguments: [content.id, row["id"] as Int64])
         return KeptPlace(
-          location: location(row), run: row["run"], lists: try ListVersions.of(row["lists"]),
+          location: try location(row), run: row["run"], lists: try ListVersions.of(row["lists"]),
           recorded: Set(recorded.map { RecordedEntry(list: $0["list"], entry: $0["entry"]) }))
       }
     }

@@ -113,17 +113,22 @@ extension CaseStore {
       database, sql: "SELECT * FROM match WHERE finding_id = ? ORDER BY grade, distance, list, version, entry",
       arguments: [row["finding_id"] as Int64])
     let finding = Finding(
-      location: location(row), fingerprint: try fingerprint(row), mediaType: row["media_type"],
+      location: try location(row), fingerprint: try fingerprint(row), mediaType: row["media_type"],
       matches: try matches.map(match), verdict: try value(row["verdict"]), listsUsed: try ListVersions.of(row["lists"]))
     return RecordedFinding(
       finding: finding, firstSeenAt: Date(milliseconds: row["first_seen_at"]),
       lastSeenAt: Date(milliseconds: row["last_seen_at"]), firstRun: row["first_run"], lastRun: row["last_run"])
   }
 
-  func location(_ row: Row) -> ContentLocation {
+  func location(_ row: Row) throws -> ContentLocation {
+    let origin: String? = row["origin"]
     func text(_ column: String) -> String? { (row[column] as String).isEmpty ? nil : row[column] }
     return ContentLocation(
-      place: LocationRow.place(kind: row["kind"], row["place"]), member: text("member"), exhibit: text("exhibit"))
+      place: LocationRow.place(kind: row["kind"], row["place"]), member: text("member"), exhibit: text("exhibit"),
+      origin: try origin.map { text in
+        guard let origin = LocationRow.origin(text) else { throw damaged("a member lies nowhere") }
+        return origin
+      })
   }
 
   func fingerprint(_ row: Row) throws -> Fingerprint {

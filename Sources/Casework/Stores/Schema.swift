@@ -40,6 +40,9 @@ enum Schema {
     migrator.registerMigration("6 kept items and people") { database in
       try database.execute(sql: keptItemsAndPeople)
     }
+    migrator.registerMigration("origin of members") { database in
+      try database.execute(sql: origins)
+    }
     return migrator
   }
 
@@ -193,6 +196,10 @@ enum Schema {
       first_seen_at INTEGER NOT NULL,
       PRIMARY KEY (name, account)
     ) STRICT, WITHOUT ROWID;
+    """
+
+  private static let origins = """
+    ALTER TABLE location ADD COLUMN origin TEXT;  -- JSON: where on its medium a file of a disk image lies
     """
 
   private static let takedowns = """

@@ -19,11 +19,14 @@ public struct ContentLocation: Sendable, Hashable {
   public let member: String?
   /// The seized medium that the place is on, as the examiner named it.
   public let exhibit: String?
+  /// Where on the medium the member lies, if it is a file on a disk image.
+  public let origin: MemberOrigin?
 
-  public init(place: Place, member: String? = nil, exhibit: String? = nil) {
+  public init(place: Place, member: String? = nil, exhibit: String? = nil, origin: MemberOrigin? = nil) {
     self.place = place
     self.member = member
     self.exhibit = exhibit
+    self.origin = origin
   }
 }
 

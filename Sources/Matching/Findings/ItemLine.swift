@@ -11,7 +11,7 @@ public enum ItemLine {
     var line = JSONLine(type: "item")
     line.add(item.place)
     line.add("member", item.member)
-    if let origin = item.origin { add(origin, to: &line) }
+    line.add(item.origin)
     line.add("size", item.sizeInBytes)
     line.add("media_type", item.mediaType)
     line.add("status", item.state.name)
@@ -46,6 +46,7 @@ public enum ItemLine {
     line.add(finding.location.place)
     line.add("member", finding.location.member)
     line.add("exhibit", finding.location.exhibit)
+    line.add(finding.location.origin)
     line.add("size", finding.fingerprint.sizeInBytes)
     line.add("media_type", finding.mediaType)
     line.add("status", ItemState.hashed.name)
@@ -53,19 +54,6 @@ public enum ItemLine {
     add(finding.matches, finding.verdict, to: &line)
     add(finding.chain, finding.reference, to: &line)
     return line
-  }
-
-  /// Where a file of a disk image lies; a run without an offset is a hole.
-  private static func add(_ origin: MemberOrigin, to line: inout JSONLine) {
-    line.add("volume", origin.volume)
-    line.add("inode", origin.inode.map { String($0) })
-    line.add("allocation", origin.allocation.rawValue)
-    if origin.runs.isEmpty { return }
-    line.add("runs", origin.runs) { run, object in
-      object.add("offset", run.offset)
-      object.add("length", run.length)
-    }
-    if origin.isFragmentedFurther { line.add("further_runs", "true") }
   }
 
   /// The line of a query that was made by hand.
@@ -150,6 +138,22 @@ public enum ItemLine {
 }
 
 extension JSONLine {
+  /// Adds where a file of a disk image lies; a run without an offset is a hole.
+  ///
+  /// - Parameter mostRuns: Further runs are left out, and that is said.
+  public mutating func add(_ origin: MemberOrigin?, mostRuns: Int = .max) {
+    guard let origin else { return }
+    add("volume", origin.volume)
+    add("inode", origin.inode.map { String($0) })
+    add("allocation", origin.allocation.rawValue)
+    if origin.runs.isEmpty { return }
+    add("runs", Array(origin.runs.prefix(mostRuns))) { run, object in
+      object.add("offset", run.offset)
+      object.add("length", run.length)
+    }
+    if origin.isFragmentedFurther || origin.runs.count > mostRuns { add("further_runs", "true") }
+  }
+
   /// Adds a place; a path as text where it is UTF-8, else in Base64: nothing of a name is lost.
   public mutating func add(_ place: ContentLocation.Place) {
     switch place {

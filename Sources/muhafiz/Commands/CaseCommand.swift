@@ -101,6 +101,7 @@ struct CaseShow: ParsableCommand {
       let finding = recorded.finding
       print("")
       print("  \(finding.location.forTerminal)")
+      if let origin = finding.location.origin { print("    \(origin.words)") }
       print("    \(finding.fingerprint.sizeInBytes.grouped) bytes, \(finding.mediaType ?? "unknown type"), verdict \(finding.verdict.rawValue)")
       for digest in finding.fingerprint.digests { print("    \(digest)") }
       if let hash = finding.fingerprint.perceptualHash { print("    \(hash), quality \(hash.quality ?? 0)") }
@@ -142,6 +143,23 @@ extension ContentLocation {
       case .url(let url): url.forTerminal
       }
     return (exhibit.map { "exhibit \($0.forTerminal): " } ?? "") + place + (member.map { " › \($0.forTerminal)" } ?? "")
+  }
+}
+
+extension MemberOrigin {
+  /// Where on the medium a file lies: `volume 2, inode 14, deleted, bytes 61440–65535, 3 further runs`.
+  fileprivate var words: String {
+    let most = 4
+    var parts = ["volume \(volume)"]
+    if let inode { parts.append("inode \(inode)") }
+    parts.append(allocation.rawValue)
+    parts += runs.prefix(most).map { run in
+      run.offset.map { "bytes \($0)–\($0 + max(run.length, 1) - 1)" } ?? "a hole of \(run.length) bytes"
+    }
+    if runs.count > most || isFragmentedFurther {
+      parts.append("\(isFragmentedFurther ? "more than " : "")\(max(runs.count - most, 0)) further runs")
+    }
+    return parts.joined(separator: ", ")
   }
 }
 
