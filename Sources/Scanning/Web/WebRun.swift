@@ -10,7 +10,9 @@ final class WebRun: @unchecked Sendable {
   /// The target that fetches a URL, by number.
   private var claims: [WebURL: Int] = [:]
   private var targets: [Int: WebTarget] = [:]
-  private var arrived: [Fetched] = []
+  /// What has arrived; nothing at the places of what was taken, so that its body goes when it is scanned.
+  private var arrived: [Fetched?] = []
+  /// Place of the first that waits.
   private var first = 0
   private var begun = 0
   /// What is left to do of a reported URL.
@@ -73,8 +75,8 @@ final class WebRun: @unchecked Sendable {
         isInterrupted = true
         stop()
       }
-      if first < arrived.count {
-        let fetched = arrived[first]
+      if first < arrived.count, let fetched = arrived[first] {
+        arrived[first] = nil
         first += 1
         if first > 1024 {
           arrived.removeFirst(first)
