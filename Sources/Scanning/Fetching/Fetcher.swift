@@ -52,8 +52,8 @@ final class Fetcher: Sendable {
   }
 
   /// Fetches, some time.
-  func fetch(_ request: FetchRequest) {
-    inbox.withLock { $0.requests.append(request) }
+  func fetch(_ requests: [FetchRequest]) {
+    inbox.withLock { $0.requests += requests }
     curl_multi_wakeup(multi)
   }
 

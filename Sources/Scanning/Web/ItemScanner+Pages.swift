@@ -65,6 +65,8 @@ extension ItemScanner {
     _ page: PageReferences, of target: WebTarget, at url: WebURL, _ run: WebRun, _ fetcher: Fetcher, mostBytes: Int
   ) -> [ScannedItem] {
     var items: [ScannedItem] = []
+    var requests: [FetchRequest] = []
+    defer { fetcher.fetch(requests) }
     let budget = target.budget ?? PageBudget(most: WebScanner.mostPageBytes)
     func start(
       _ next: WebURL, _ reference: PageReference?, _ role: RawReference.Role, _ piece: StreamAssembly.Piece? = nil
@@ -74,7 +76,7 @@ extension ItemScanner {
           url: next, root: target.root, reference: reference, role: role, depth: target.depth + 1, budget: budget,
           piece: piece)
       }
-      if let request { fetcher.fetch(request) }
+      if let request { requests.append(request) }
     }
     let playlists = Set(StreamChoice.smallest.playlists(of: page).map(\.order))
     for reference in page.references where reference.role != .playlist || playlists.contains(reference.order) {

@@ -47,15 +47,18 @@ public struct WebScanner: Sendable {
       report: Report(digester: try Digester([.sha256])), blocklist: blocklist, control: control, deliver: deliver,
       finish: finish)
     do {
+      // All are begun before any is fetched: one may redirect to another, which is an item of its own.
+      var requests: [FetchRequest] = []
       for mention in mentions {
         switch mention.url {
         case .success(let url):
-          if let request = run.begin(url, { WebTarget(url: url, root: $0) }) { fetcher.fetch(request) }
+          if let request = run.begin(url, { WebTarget(url: url, root: $0) }) { requests.append(request) }
         case .failure(let refusal):
           let refused = FetchFailure(.refused, "\(refusal)")
           try delivery.put([ScannedItem(at: .url(mention.text), state: .error("\(refused)"))], ended: { nil })
         }
       }
+      fetcher.fetch(requests)
     } catch {
       fetcher.stop()
       throw error

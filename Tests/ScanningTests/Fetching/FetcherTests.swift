@@ -62,7 +62,7 @@ struct FetcherTests {
     let text = try server.url("/text/alone")
     nonisolated(unsafe) var results: [Fetched] = []
     let fetcher = try Fetcher(server.policy, claim: { url, _ in url != text }, deliver: { results.append($0) })
-    fetcher.fetch(FetchRequest(url: try server.url("/to?url=/text/alone")))
+    fetcher.fetch([FetchRequest(url: try server.url("/to?url=/text/alone"))])
     fetcher.close()
     #expect(throws: FetchFailure(.elsewhere, "")) { try results[0].body.get() }
     #expect(try server.counts().requests["/text/alone"] == nil)
@@ -160,7 +160,7 @@ struct FetcherTests {
       lock.withLock { waiting.append((try? fetched.body.get()) ?? []) }
     }
     for number in 0..<64 {
-      fetcher.fetch(FetchRequest(url: try server.url("/bytes/\(number)?size=1048576"), number: number))
+      fetcher.fetch([FetchRequest(url: try server.url("/bytes/\(number)?size=1048576"), number: number)])
     }
     var (taken, most) = (0, 0)
     while taken < 64 {
@@ -188,10 +188,10 @@ struct FetcherTests {
     nonisolated(unsafe) var done: [FetchRequest] = []
     let fetcher = try Fetcher(policy) { done.append($0.request) }
     for number in 0..<200 {
-      fetcher.fetch(
-        FetchRequest(url: try server.url(["/slow-body", "/slow-headers", "/never"][number % 3] + "?\(number)")))
+      let path = ["/slow-body", "/slow-headers", "/never"][number % 3]
+      fetcher.fetch([FetchRequest(url: try server.url("\(path)?\(number)"))])
     }
-    for number in 1...200 { fetcher.fetch(FetchRequest(url: try server.url("/bytes/\(number)?alone"), number: number)) }
+    for number in 1...200 { fetcher.fetch([FetchRequest(url: try server.url("/bytes/\(number)?alone"), number: number)]) }
     fetcher.close()
     #expect(done.count == 400 && done.prefix(200).allSatisfy { $0.number > 0 })
   }
@@ -201,7 +201,7 @@ struct FetcherTests {
     var policy = server.policy
     policy.mostAtOnce = 1
     let fetcher = try Fetcher(policy) { results.append($0) }
-    for number in 0..<10 { fetcher.fetch(FetchRequest(url: try server.url("/never?\(number)"), number: number)) }
+    for number in 0..<10 { fetcher.fetch([FetchRequest(url: try server.url("/never?\(number)"), number: number)]) }
     Thread.sleep(forTimeInterval: 0.3)
     fetcher.stop()
     fetcher.close()

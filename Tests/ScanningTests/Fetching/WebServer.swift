@@ -76,7 +76,7 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
 func fetch(_ urls: [WebURL], _ policy: FetchPolicy) throws -> [Fetched] {
   let results = Mutex<[Fetched]>([])
   let fetcher = try Fetcher(policy) { fetched in results.withLock { $0.append(fetched) } }
-  for (number, url) in urls.enumerated() { fetcher.fetch(FetchRequest(url: url, number: number)) }
+  fetcher.fetch(urls.enumerated().map { FetchRequest(url: $1, number: $0) })
   fetcher.close()
   return results.withLock { $0 }.sorted { $0.request.number < $1.request.number }
 }

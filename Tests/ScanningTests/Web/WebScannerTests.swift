@@ -1,0 +1,34 @@
+import Foundation
+import Matching
+import Testing
+
+@testable import Scanning
+
+struct WebScannerTests {
+  private static let shared = Result { try WebServer() }
+  private let server = try! shared.get()
+
+  private func scan(_ urls: [WebURL], _ policy: FetchPolicy) throws -> [ScannedItem] {
+    let scanner = WebScanner(
+      blocklist: Blocklist([]), options: ScanOptions(perceptual: false, workers: 2), policy: policy, decoders: nil)
+    nonisolated(unsafe) var items: [ScannedItem] = []  // Delivered one at a time.
+    _ = try scanner.scan(urls.map { URLMention(exactly: $0.description) }) { items.append($0) }
+    return items
+  }
+
+  /// Reported are a URL and what it redirects to: each is an item, and the content is asked for once.
+  @Test func whatIsReportedItselfIsNotTakenByARedirectToIt() throws {
+    for round in 0..<20 {
+      let target = try server.url("/text/both/\(round)")
+      let items = try scan([server.url("/to?url=/text/both/\(round)"), target], server.policy)
+      #expect(items.count == 2)
+      let found = try #require(items.first { $0.place == .url(target.description) })
+      #expect(found.state == .hashed && found.chain.map(\.status) == [200])
+      let redirect = try #require(items.first { $0.place != .url(target.description) })
+      #expect(redirect.chain.map(\.status) == [302])
+      guard case .skipped(let reason) = redirect.state else { return #expect(Bool(false), "\(redirect.state)") }
+      #expect(reason.hasPrefix("elsewhere: "))
+      #expect(try server.counts().requests["/text/both/\(round)"] == 1)
+    }
+  }
+}
