@@ -220,7 +220,7 @@ private struct Driver {
     }
     do {
       transfer.end(nil)
-      transfer.digestBody()
+      try transfer.digestBody()
       transfer.dropBody()
       curl_multi_remove_handle(multi, transfer.easy)
       try transfer.go(to: next)
@@ -239,8 +239,13 @@ private struct Driver {
       queues.add(HostQueues.Waiting(request: transfer.request, attempt: transfer.attempt + 1, due: .now + pause))
       return
     }
+    var failure = failure
+    if failure?.code == .status {
+      do { try transfer.digestBody() } catch {
+        failure = FetchFailure(.brokenAnswer, "what the host said instead has no digest: \(error)")
+      }
+    }
     transfer.end(failure)
-    if failure?.code == .status { transfer.digestBody() }
     let chain = transfer.chain
     guard let failure else {
       budget.deliver(transfer.body.count)

@@ -76,9 +76,10 @@ final class Transfer {
     chain[chain.count - 1].sizeInBytes = Int64(body.count)
   }
 
-  /// Takes the digest of a body that is not the content; without one, the hop still says what it was.
-  func digestBody() {
-    chain[chain.count - 1].digest = try? body.withUnsafeBytes { try Digest.sha256(of: $0) }
+  /// Takes the digest of a body that is not the content; there is none of a body that was cut.
+  func digestBody() throws {
+    if failure != nil { return }
+    chain[chain.count - 1].digest = try body.withUnsafeBytes { try Digest.sha256(of: $0) }
   }
 
   /// Gives the body away.

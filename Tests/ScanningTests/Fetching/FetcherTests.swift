@@ -129,6 +129,31 @@ struct FetcherTests {
     }
   }
 
+  /// Its own host gets all of the page's URL, another one the origin, and one on an unsecured connection nothing.
+  @Test func theReferrerDoesNotOutliveTheSecuredConnection() throws {
+    let plain = try server.url("/text/unsecured")
+    let first = try server.url("/to?url=\(plain)", "https")
+    nonisolated(unsafe) var results: [Fetched] = []
+    let fetcher = try Fetcher(server.trusting(server.policy)) { results.append($0) }
+    fetcher.fetch([
+      FetchRequest(url: first, referrer: try server.url("/page?private", "https")),
+      FetchRequest(url: try server.url("/text/own"), referrer: try server.url("/page")),
+      FetchRequest(url: try server.url("/text/other"), referrer: try WebURL("http://host.example/page")),
+    ])
+    fetcher.close()
+    for result in results { _ = try result.body.get() }
+    let seen = try server.counts().referrers
+    #expect(seen["/to"] == "\(try server.url("/page?private", "https"))" && seen["/text/unsecured"] == nil)
+    #expect(seen["/text/own"] == "\(try server.url("/page"))" && seen["/text/other"] == "http://host.example/")
+  }
+
+  @Test func whatAHostSaysInsteadIsDigestedWhole() throws {
+    let short = try fetch("/status/404").chain[0]
+    #expect(try short.digest == Array("no\n".utf8).withUnsafeBytes { try Digest.sha256(of: $0) })
+    let long = try fetch("/long-status/404").chain[0]
+    #expect(long.failure?.code == .status && long.digest == nil && long.sizeInBytes <= 1 << 20)
+  }
+
   @Test func nothingIsRememberedOfAHost() throws {
     for _ in 0..<2 { _ = try fetch("/cookie").body.get() }
     let urls = try (0..<4).map { try server.url("/cookie?\($0)") }

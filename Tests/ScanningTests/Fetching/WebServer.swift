@@ -10,6 +10,7 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
     let connections: Int
     let canary: Int
     let requests: [String: Int]
+    let referrers: [String: String]
   }
 
   private struct Description: Decodable {

@@ -5,7 +5,7 @@ Prints one line of JSON with its ports, and ends with its standard input. Conten
 
 import asyncio, gzip, json, os, ssl, subprocess, sys, tempfile, urllib.parse
 
-counts = {"connections": 0, "canary": 0, "requests": {}}
+counts = {"connections": 0, "canary": 0, "requests": {}, "referrers": {}}
 
 
 def answer(status, body=b"", headers=()):
@@ -31,6 +31,8 @@ async def respond(path, query, writer):
         out(answer(200, json.dumps(counts).encode()))
     elif word[0] == "status":
         out(answer(int(word[1]), b"no\n", [("Retry-After", query["after"][0])] if "after" in query else []))
+    elif word[0] == "long-status":
+        out(answer(int(word[1]), bytes(2 << 20)))
     elif word[0] == "busy":  # Answers only from the third time on.
         out(answer(200, b"at last\n") if counts["requests"]["/" + path.strip("/")] > 2 else answer(503, b"busy\n", [("Retry-After", "0")]))
     elif word[0] == "to":
@@ -117,6 +119,8 @@ async def serve(reader, writer):
             target = head.split(" ")[1]
             split = urllib.parse.urlsplit(target)
             counts["requests"][split.path] = counts["requests"].get(split.path, 0) + 1
+            for line in head.split("\r\n"):
+                if line.lower().startswith("referer: "): counts["referrers"][split.path] = line[9:]
             if "\r\ncookie:" in head.lower() or "\r\nauthorization:" in head.lower():
                 counts["requests"]["credentials"] = counts["requests"].get("credentials", 0) + 1
             again = await respond(split.path, urllib.parse.parse_qs(split.query), writer)
