@@ -63,6 +63,17 @@ final class Fetcher: Sendable {
     curl_multi_wakeup(multi)
   }
 
+  /// Pieces of a video are kept until the last has come.
+  ///
+  /// - Returns: Whether there is memory for them.
+  func hold(_ piece: [UInt8]) -> Bool { budget.hold(piece.count) }
+
+  /// Held pieces are not needed any more.
+  func letGo(_ bytes: Int) {
+    budget.letGo(bytes)
+    curl_multi_wakeup(multi)
+  }
+
   /// Begins nothing more and gives up what is under way: it is delivered as `stopped`.
   func stop() {
     inbox.withLock { $0.isStopped = true }

@@ -13,14 +13,14 @@ extension ItemScanner {
     switch fetched.body {
     case .failure(let failure) where failure.code == .stopped: return nil
     case .failure(let failure):
-      if let piece = target.piece { return try visit(fetched, piece) }
+      if let piece = target.piece { return try visit(fetched, piece, fetcher) }
       // What is fetched elsewhere in the run is no gap in it.
       let state: ItemState = failure.code == .elsewhere ? .skipped(failure.description) : .error(failure.description)
       return [ScannedItem(at: place, state: state).fetched(by: fetched.chain, from: target.reference)]
     case .success(let body):
       defer { fetcher.release(body) }
       target.budget?.take(body.count)
-      if let piece = target.piece { return try visit(fetched, piece) }
+      if let piece = target.piece { return try visit(fetched, piece, fetcher) }
       var items = try body.withUnsafeBytes { try scan($0, at: place) }
       let chain = fetched.chain(endingIn: items[0])
       for index in items.indices { items[index] = items[index].fetched(by: chain, from: target.reference) }
@@ -118,14 +118,17 @@ extension ItemScanner {
   }
 
   /// Takes a piece of a video; the last one brings the whole.
-  private mutating func visit(_ fetched: Fetched, _ piece: StreamAssembly.Piece) throws -> [ScannedItem] {
+  private mutating func visit(
+    _ fetched: Fetched, _ piece: StreamAssembly.Piece, _ fetcher: Fetcher
+  ) throws -> [ScannedItem] {
     let assembly = piece.assembly
-    guard let (body, chain) = assembly.put(fetched, as: piece) else { return [] }
+    guard let (body, chain) = assembly.put(fetched, as: piece, within: fetcher) else { return [] }
     var items: [ScannedItem]
     switch body {
     case .failure(let failure):
       items = [ScannedItem(at: assembly.place, member: assembly.member, state: .error(failure.reason))]
     case .success(let body):
+      defer { fetcher.letGo(body.count) }
       items = try body.withUnsafeBytes { try scan($0, at: assembly.place, member: assembly.member) }
       if let gap = assembly.gap { items[0].missMembers(gap) }
     }

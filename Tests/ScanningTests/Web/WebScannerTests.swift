@@ -16,6 +16,17 @@ struct WebScannerTests {
     return items
   }
 
+  @Test func piecesOfVideosCountAsMemoryAndLeaveRoomForOthers() {
+    let budget = BodyBudget(most: 1000)
+    #expect(budget.hold(500) && !budget.hold(1))
+    #expect(budget.hasRoom && budget.isStuck)
+    #expect(budget.take(500, evenIfFull: false) && !budget.take(1, evenIfFull: false) && !budget.hasRoom)
+    budget.deliver(500)
+    budget.release(500)
+    budget.letGo(500)
+    #expect(budget.hasRoom && budget.hold(500))
+  }
+
   /// Reported are a URL and what it redirects to: each is an item, and the content is asked for once.
   @Test func whatIsReportedItselfIsNotTakenByARedirectToIt() throws {
     for round in 0..<20 {
