@@ -11,13 +11,13 @@ extension ScanCommand {
   /// its end leaves there what it has not done.
   func scanWeb() throws {
     let policy = try fetching.policy()
-    var mentions = try fetching.mentions(paths)
+    var mentions = try visiting.mentions(paths)
     let options = try scanOptions()
     let blocklist = try home.catalog.loadBlocklist()
     let decoders = try limits.decoderPool(size: options.workers)
     let canaries = try soundCanaries(Canaries(blocklist: blocklist, options: options, decoders: decoders))
 
-    let store = record || fetching.reports ? try home.openCaseStore() : try home.openExistingCaseStore()
+    let store = record || visiting.reports ? try home.openCaseStore() : try home.openExistingCaseStore()
     let actor = examiner ?? loginName
     let urls = mentions.compactMap { try? $0.url.get() }
     let known = try store?.reported(among: urls) ?? []
@@ -33,7 +33,7 @@ extension ScanCommand {
       try store.signIn(actor, account: loginName, at: Date())
       for url in urls { _ = try store.addReport(url, by: actor, at: Date()) }
     }
-    if fetching.reports, let store {
+    if visiting.reports, let store {
       let given = Set(urls)
       let queued = try store.queuedReports().map { URLMention(exactly: $0.url) }.filter { mention in
         if case .success(let url) = mention.url { !given.contains(url) } else { true }
@@ -56,7 +56,7 @@ extension ScanCommand {
     // Whatever may refuse comes before the run is in the record.
     let folder = try makeReport(manifest, options)
     let recorder =
-      try record || fetching.reports
+      try record || visiting.reports
       ? store.map { try beginRecord(manifest, of: ["\(mentions.count) URLs"], in: $0) } : nil
     let outlets = try ScanOutlets(
       recorder: recorder, reporter: beginReport(manifest, writer), folder: folder)
