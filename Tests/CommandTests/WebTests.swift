@@ -134,6 +134,21 @@ struct WebTests {
     #expect(web.counts.requests.count == 11)
   }
 
+  @Test(arguments: [["--resume"], ["--source-digest", "/etc/hostname"], ["--tui"]])
+  func whatIsForFilesIsRefusedWithURLs(_ option: [String]) throws {
+    let result = try run(
+      builtProgram("muhafiz"), ["scan", "http://127.0.0.1/x"] + option,
+      environment: ["MUHAFIZ_HOME": scratch.path("home")])
+    #expect(result.exitCode == 2 && result.errorText.contains("\(option[0]) is for files"))
+  }
+
+  @Test func aRecheckTakesNoOtherURLs() throws {
+    let result = try run(
+      builtProgram("muhafiz"), ["takedown", "recheck", "--fetch", "--urls-from", "-"],
+      environment: ["MUHAFIZ_HOME": scratch.path("home")])
+    #expect(result.exitCode == 2 && result.errorText.contains("--urls-from"))
+  }
+
   /// What waits in the queue is visited once; a finding opens a case, and how it was come by is in the ledger.
   @Test func reportsWaitInTheQueueUntilTheyAreVisited() throws {
     let web = try web(

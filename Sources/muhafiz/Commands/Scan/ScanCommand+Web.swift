@@ -10,6 +10,7 @@ extension ScanCommand {
   /// With `--record` or `--reports`, what is to be visited is in the queue of reports first: a scan that does not come to
   /// its end leaves there what it has not done.
   func scanWeb() throws {
+    try refuseOptionsOfFiles()
     let policy = try fetching.policy()
     var mentions = try visiting.mentions(paths)
     let options = try scanOptions()
@@ -87,5 +88,15 @@ extension ScanCommand {
     try outlets.finish(ending)
     if summary.isInterrupted && recorder != nil { complain("hint: to go on: muhafiz scan --reports --record") }
     throw ExitCode(ending.exit)
+  }
+
+  /// An option that would do nothing is not taken as if it did.
+  private func refuseOptionsOfFiles() throws {
+    if journalling.resume {
+      throw UsageError(
+        "--resume is for files; URLs wait in the queue", hint: "what is not done of them: muhafiz scan --reports --record")
+    }
+    if completeness.sourceDigest != nil { throw UsageError("--source-digest is for files; each URL has its own evidence") }
+    if tui { throw UsageError("--tui is for files; results of URLs appear as they are done") }
   }
 }
