@@ -3,11 +3,15 @@ import Synchronization
 /// The memory that bodies take from their first byte until they are scanned.
 final class BodyBudget: Sendable {
   private let most: Int
+  private let mostWaiting: Int
   private let used = Atomic(0)
   private let delivered = Atomic(0)
   private let held = Atomic(0)
 
-  init(most: Int) { self.most = most }
+  init(most: Int, mostWaiting: Int = .max) {
+    self.most = most
+    self.mostWaiting = mostWaiting
+  }
 
   /// - Returns: Whether there was room.
   func take(_ bytes: Int, evenIfFull: Bool) -> Bool {
@@ -47,6 +51,9 @@ final class BodyBudget: Sendable {
 
   /// Whether all that is used is of bodies under way: nobody will make room unless one of them goes on.
   var isStuck: Bool { delivered.load(ordering: .relaxed) == 0 }
+
+  /// Whether the network is so far ahead of scanning that nothing is gained by beginning more.
+  var isAhead: Bool { delivered.load(ordering: .relaxed) > mostWaiting }
 
   /// Whether so little is used that those that wait may go on.
   var hasRoom: Bool {

@@ -40,7 +40,7 @@ final class Fetcher: Sendable {
     self.multi = multi
     self.claim = claim
     self.deliver = deliver
-    budget = BodyBudget(most: policy.mostBufferedBytes)
+    budget = BodyBudget(most: policy.mostBufferedBytes, mostWaiting: policy.mostWaitingBytes)
     ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, policy.mostAtOnce)
     Self.allowManySockets()
     let thread = Thread { [self] in
@@ -124,6 +124,7 @@ private struct Driver {
   private var queues: HostQueues
   private var active: [Int: Transfer] = [:]
   private var begun = 0
+  private var looked = ContinuousClock.now
 
   init(
     _ multi: UnsafeMutableRawPointer, _ policy: FetchPolicy, _ budget: BodyBudget,
@@ -168,6 +169,15 @@ private struct Driver {
       guard message.msg == CURLMSG_DONE, let context = ccurl_private(message.easy_handle) else { continue }
       finish(Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue(), message.data.result)
     }
+    look()
+    begin()
+  }
+
+  /// Gives up what has had its time, and lets go on what has waited for room; often enough for both.
+  private mutating func look() {
+    let now = ContinuousClock.now
+    guard now - looked > .milliseconds(10) else { return }
+    looked = now
     let oldest = active.keys.min()
     let (hasRoom, isStuck) = (budget.hasRoom, budget.isStuck)
     for transfer in Array(active.values) {
@@ -179,7 +189,6 @@ private struct Driver {
         transfer.resume()
       }
     }
-    begin()
   }
 
   private func refusal(of url: WebURL) -> FetchFailure? {
@@ -188,7 +197,7 @@ private struct Driver {
 
   private mutating func begin() {
     let now = ContinuousClock.now
-    while active.count < policy.mostAtOnce, budget.hasRoom, let next = queues.next(at: now) {
+    while active.count < policy.mostAtOnce, budget.hasRoom, !budget.isAhead, let next = queues.next(at: now) {
       begun += 1
       do {
         if let refusal = next.request.budget?.refusal { throw refusal }

@@ -1,5 +1,6 @@
 import Foundation
 import Matching
+import Synchronization
 import Testing
 
 @testable import Scanning
@@ -25,6 +26,29 @@ struct WebScannerTests {
     budget.release(500)
     budget.letGo(500)
     #expect(budget.hasRoom && budget.hold(500))
+  }
+
+  /// Bodies that nobody scans keep further ones from being begun, long before the memory for them is used up.
+  @Test func theNetworkDoesNotRunFarAhead() throws {
+    var policy = server.policy
+    policy.mostWaitingBytes = 64 << 10
+    policy.mostAtOnce = 4
+    let arrived = Mutex<[[UInt8]]>([])
+    let fetcher = try Fetcher(policy) { fetched in arrived.withLock { $0.append((try? fetched.body.get()) ?? []) } }
+    fetcher.fetch(try (0..<40).map { FetchRequest(url: try server.url("/bytes/\($0)?size=16384"), number: $0) })
+    var taken = 0
+    while taken < 40 {
+      Thread.sleep(forTimeInterval: 0.2)
+      let bodies = arrived.withLock { arrived in
+        defer { arrived = [] }
+        return arrived
+      }
+      // Those that were under way come to their end.
+      #expect(bodies.count <= 5 + 4)
+      for body in bodies { fetcher.release(body) }
+      taken += bodies.count
+    }
+    fetcher.close()
   }
 
   /// Reported are a URL and what it redirects to: each is an item, and the content is asked for once.
