@@ -149,10 +149,12 @@ async def main():
         context.load_cert_chain(f"{folder}/certificate", f"{folder}/key")
         plain = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
         secure = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        # Every address of loopback is a host of its own here.
+        many = await asyncio.start_server(serve, "0.0.0.0", 0, backlog=1024)
         watched = await asyncio.start_server(canary, "0.0.0.0", 0)
         await asyncio.start_server(canary, "::", watched.sockets[0].getsockname()[1])
         ports = {name: server.sockets[0].getsockname()[1] for name, server in
-                 (("plain", plain), ("secure", secure), ("canary", watched))}
+                 (("plain", plain), ("secure", secure), ("many", many), ("canary", watched))}
         closed = await asyncio.start_server(serve, "127.0.0.1", 0)
         ports["closed"] = closed.sockets[0].getsockname()[1]
         closed.close()
