@@ -149,6 +149,49 @@ struct WebTests {
     #expect(result.exitCode == 2 && result.errorText.contains("--urls-from"))
   }
 
+  /// What matches is kept for the authority, and nothing else; the operator's disk has no byte of it in the clear.
+  @Test func whatMatchesIsSealedAndTheAuthorityOpensIt() throws {
+    let sealed = scratch.url.appending(path: "sealed")
+    try FileManager.default.createDirectory(at: sealed, withIntermediateDirectories: true)
+    let (key, certificate) = (scratch.path("authority.key"), scratch.path("authority.pem"))
+    let made = try run(
+      "/usr/bin/openssl",
+      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, "-subj", "/CN=a"])
+    try #require(made.exitCode == 0)
+    let web = try web(
+      "run", "scan", "http://site.example/page", "--seal-to", certificate, "--sealed-folder", sealed.path, "--all",
+      "--record", "--format", "ndjson")
+    let items = web.runs[0].items.filter { $0["sealed"] != nil }
+    #expect(web.runs[0].items.count > items.count && items.allSatisfy { $0["verdict"] as? String == "block" })
+    let names = try FileManager.default.contentsOfDirectory(atPath: sealed.path)
+    #expect(Set(items.map { $0["sealed"] as! String }) == Set(names) && names.count == 2)
+    for item in items {
+      let path = URL(string: item["url"] as! String)!.path
+      let picture = try Data(contentsOf: Corpus.packageRoot.appending(path: "testdata/pictures\(path)"))
+      let out = scratch.path("opened")
+      let opened = try run(
+        "/usr/bin/openssl",
+        [
+          "cms", "-decrypt", "-binary", "-inform", "DER", "-in", sealed.appending(path: item["sealed"] as! String).path,
+          "-inkey", key, "-out", out,
+        ])
+      #expect(opened.exitCode == 0 && FileManager.default.contents(atPath: out) == picture)
+      #expect((item["sealed"] as! String).hasPrefix(item["sha256"] as! String))
+    }
+  }
+
+  @Test func sealingIsRefusedByHalvesAndForFiles() throws {
+    for (arguments, words) in [
+      (["http://site.example/", "--seal-to", "x.pem"], "go together"),
+      (["/etc/hostname", "--seal-to", "x.pem", "--sealed-folder", "/tmp"], "is for URLs"),
+      (["http://site.example/", "--seal-to", "/etc/hostname", "--sealed-folder", "/tmp"], "no certificate"),
+    ] {
+      let result = try run(
+        builtProgram("muhafiz"), ["scan"] + arguments, environment: ["MUHAFIZ_HOME": scratch.path("home")])
+      #expect(result.exitCode != 0 && result.errorText.contains(words), "\(result.errorText)")
+    }
+  }
+
   /// What waits in the queue is visited once; a finding opens a case, and how it was come by is in the ledger.
   @Test func reportsWaitInTheQueueUntilTheyAreVisited() throws {
     let web = try web(

@@ -5,6 +5,7 @@ import Matching
 ///
 /// A URL is fetched once in a run, whoever refers to it or redirects to it.
 final class WebRun: @unchecked Sendable {
+  let sealing: SealedFolder?
   // All stored properties that change are touched only with `condition` locked.
   private let condition = NSCondition()
   /// The target that fetches a URL, by number.
@@ -26,6 +27,8 @@ final class WebRun: @unchecked Sendable {
   private var roots: [Int: Root] = [:]
   private var failure: (any Error)?
   private(set) var isInterrupted = false
+
+  init(sealing: SealedFolder?) { self.sealing = sealing }
 
   /// Begins a target, unless its URL is fetched already.
   ///

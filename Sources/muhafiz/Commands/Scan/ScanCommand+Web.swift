@@ -12,6 +12,7 @@ extension ScanCommand {
   func scanWeb() throws {
     try refuseOptionsOfFiles()
     let policy = try fetching.policy()
+    let sealed = try sealing.folder()
     var mentions = try visiting.mentions(paths)
     let options = try scanOptions()
     let blocklist = try home.catalog.loadBlocklist()
@@ -64,7 +65,7 @@ extension ScanCommand {
     let timer = pace.watch(control)
     let clock = ContinuousClock.now
     let scanner = WebScanner(
-      blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
+      blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control, sealing: sealed)
     let summary: ScanSummary
     do {
       summary = try scanner.scan(
