@@ -47,6 +47,10 @@ struct WebTests {
   }
 
   private func web(_ arguments: String..., environment: [String: String] = [:]) throws -> Web {
+    try web(arguments, environment)
+  }
+
+  private func web(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Web {
     let lists = Corpus.packageRoot.appending(path: "testdata/lists/known.sha256").path
     var environment = environment
     environment["MUHAFIZ_HOME"] = scratch.path("home")
@@ -178,6 +182,54 @@ struct WebTests {
       #expect(opened.exitCode == 0 && FileManager.default.contents(atPath: out) == picture)
       #expect((item["sealed"] as! String).hasPrefix(item["sha256"] as! String))
     }
+  }
+
+  /// From a scan over the orders to the re-checks that visit the hosts: each answer told apart, and two of 'gone' close.
+  @Test func orderedTakedownsAreVisitedUntilTheyAreGone() throws {
+    let urls = [
+      "http://site.example/order/up", "http://site.example/order/gone", "http://site.example/order/changed",
+      "http://site.example/order/moved", "http://site.example/order/broken", "http://site.example/order/unavailable",
+      "http://blocked.site.example/order/x", "http://vanished.site.example/order/x",
+    ]
+    var commands = [["scan"] + urls + ["--record", "--as", "analyst"], ["case", "claim", "1", "--as", "analyst"]]
+    let decision = ["--decision", "takedown", "--reason", "exact", "--as", "analyst"]
+    commands += [["case", "decide", "1", "propose"] + decision]
+    commands += [["case", "decide", "1", "approve", "--version", "10", "--reason", "agreed", "--as", "reviewer"]]
+    commands += [["takedown", "issue", "C-1", "--profile", "pk-peca-37", "--reason", "decided", "--as", "officer"]]
+    commands += (1...urls.count).map { ["takedown", "update", "T-\($0)", "notified", "--text", "mail", "--as", "officer"] }
+    let recheck = ["takedown", "recheck", "--fetch", "--format", "ndjson", "--as", "officer"]
+    commands += [["!due"], recheck, ["!later"], ["!due"], recheck]
+    commands += (1...urls.count).map { ["takedown", "show", "T-\($0)", "--format", "ndjson"] }
+    commands += [["!due"], recheck, ["ledger", "verify"]]
+    let contacts =
+      #"{"v":1,"contacts":[{"role":"host","name":"Host","email":"abuse@site.example","hosts":["site.example","*.site.example"]}]}"#
+    let home = scratch.url.appending(path: "home")
+    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+    try Data(contacts.utf8).write(to: home.appending(path: "contacts.json"))
+    let web = try web(["run"] + commands.joined(separator: ["+"]))
+    #expect(web.runs.map(\.exit) == [1] + Array(repeating: 0, count: web.runs.count - 1))
+    func lines(_ run: Web.Run) throws -> [[String: Any]] {
+      try run.output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any] }
+    }
+    let shown = web.runs.dropFirst(7 + urls.count).prefix(urls.count)
+    var answers: [String: [String]] = [:]
+    for run in shown {
+      let lines = try lines(run)
+      let rechecks = lines.filter { $0["type"] as? String == "takedown.rechecked" }
+      let path = (lines[0]["url"] as! String).replacing("http://site.example/order/", with: "")
+      answers[path] = rechecks.map { $0["answer"] as! String }
+      #expect(rechecks.allSatisfy { ($0["detail"] as? String)?.isEmpty == false })
+    }
+    let expected = [
+      "up": "still-up", "gone": "gone", "changed": "changed", "moved": "moved", "broken": "unreachable",
+      "unavailable": "blocked-here", "http://blocked.site.example/order/x": "blocked-here",
+      "http://vanished.site.example/order/x": "gone",
+    ]
+    #expect(answers == expected.mapValues { ["still-up", $0] })
+    let after = try lines(web.runs[web.runs.count - 2])
+    let closed = after.filter { $0["state"] as? String == "closed" }.map { $0["url"] as! String }
+    #expect(after.count == urls.count && Set(closed) == ["http://site.example/order/gone", "http://vanished.site.example/order/x"])
+    #expect(web.runs.last?.output.contains("sound") == true && web.counts.canary == 0)
   }
 
   @Test func sealingIsRefusedByHalvesAndForFiles() throws {
