@@ -154,6 +154,29 @@ struct FetcherTests {
     #expect(long.failure?.code == .status && long.digest == nil && long.sizeInBytes <= 1 << 20)
   }
 
+  /// As with Tor: the proxy gets the name, and nobody here has asked a resolver for it.
+  @Test func aSOCKSProxyGetsNamesAndEverythingElse() throws {
+    var policy = server.policy
+    policy.addresses = AddressPolicy()
+    let port = server.port("socks")
+    policy.proxy = try #require(FetchProxy("socks5h://127.0.0.1:\(port)"))
+    let urls = try ["text", "to?url=http://10.0.0.1/", "to?url=http://other.example/text"].map {
+      try WebURL("http://landscapes.onion/\($0)")
+    }
+    let results = try ScanningTests.fetch(urls + [WebURL("http://missing.onion/")], policy)
+    #expect(try results[0].body.get().count == 21)
+    #expect(results[0].chain[0].address == IPAddress("127.0.0.1") && results[0].chain[0].port == port)
+    #expect(throws: FetchFailure(.refused, "")) { try results[1].body.get() }
+    #expect(try results[2].body.get().count == 21 && results[2].chain.map(\.status) == [302, 200])
+    #expect(throws: FetchFailure(.unreachable, "")) { try results[3].body.get() }
+    #expect(try Set(server.counts().names) == ["landscapes.onion", "other.example", "missing.onion"])
+    // Without one such names lead nowhere, and a proxy is where it was said to be.
+    policy.proxy = nil
+    #expect(throws: FetchFailure(.refused, "")) { try ScanningTests.fetch([urls[0]], policy)[0].body.get() }
+    policy.proxy = FetchProxy("socks5h://127.0.0.1:\(server.port("closed"))")
+    #expect(throws: FetchFailure(.unreachable, "")) { try ScanningTests.fetch([urls[0]], policy)[0].body.get() }
+  }
+
   @Test func nothingIsRememberedOfAHost() throws {
     for _ in 0..<2 { _ = try fetch("/cookie").body.get() }
     let urls = try (0..<4).map { try server.url("/cookie?\($0)") }

@@ -11,6 +11,7 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
     let canary: Int
     let requests: [String: Int]
     let referrers: [String: String]
+    let names: [String]
   }
 
   private struct Description: Decodable {

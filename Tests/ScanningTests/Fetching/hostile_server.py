@@ -5,7 +5,7 @@ Prints one line of JSON with its ports, and ends with its standard input. Conten
 
 import asyncio, gzip, json, os, ssl, subprocess, sys, tempfile, urllib.parse
 
-counts = {"connections": 0, "canary": 0, "requests": {}, "referrers": {}}
+counts = {"connections": 0, "canary": 0, "requests": {}, "referrers": {}, "names": []}
 
 
 def answer(status, body=b"", headers=()):
@@ -139,7 +139,33 @@ async def canary(reader, writer):
     writer.close()
 
 
+async def proxy(reader, writer):
+    """SOCKS 5 (RFC 1928): whatever name is asked for, the plain server answers."""
+    try:
+        await reader.readexactly((await reader.readexactly(2))[1])
+        writer.write(b"\x05\x00")
+        kind = (await reader.readexactly(4))[3]
+        name = await reader.readexactly((await reader.readexactly(1))[0] if kind == 3 else 4 if kind == 1 else 16)
+        await reader.readexactly(2)
+        counts["names"].append(name.decode() if kind == 3 else "address")
+        if name == b"missing.onion":
+            writer.write(b"\x05\x04\x00\x01" + bytes(6))
+            return
+        theirs, ours = await asyncio.open_connection("127.0.0.1", ports["plain"])
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+
+        async def copy(source, target):
+            while data := await source.read(1 << 16):
+                target.write(data)
+                await target.drain()
+            target.close()
+        await asyncio.gather(copy(reader, ours), copy(theirs, writer))
+    except (asyncio.IncompleteReadError, ConnectionError): pass
+    finally: writer.close()
+
+
 async def main():
+    global ports
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -151,10 +177,11 @@ async def main():
         secure = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         # Every address of loopback is a host of its own here.
         many = await asyncio.start_server(serve, "0.0.0.0", 0, backlog=1024)
+        socks = await asyncio.start_server(proxy, "127.0.0.1", 0)
         watched = await asyncio.start_server(canary, "0.0.0.0", 0)
         await asyncio.start_server(canary, "::", watched.sockets[0].getsockname()[1])
         ports = {name: server.sockets[0].getsockname()[1] for name, server in
-                 (("plain", plain), ("secure", secure), ("many", many), ("canary", watched))}
+                 (("plain", plain), ("secure", secure), ("many", many), ("socks", socks), ("canary", watched))}
         closed = await asyncio.start_server(serve, "127.0.0.1", 0)
         ports["closed"] = closed.sockets[0].getsockname()[1]
         closed.close()
