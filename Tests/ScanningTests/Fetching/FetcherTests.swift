@@ -177,6 +177,25 @@ struct FetcherTests {
     #expect(throws: FetchFailure(.unreachable, "")) { try ScanningTests.fetch([urls[0]], policy)[0].body.get() }
   }
 
+  /// A server that speaks nothing else.
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/nghttpd"), "nghttpd is not installed"))
+  func contentsComeOverHTTP2() throws {
+    let port = server.port("second")
+    var policy = server.trusting(server.policy)
+    policy.addresses = AddressPolicy(
+      allowing: [AddressPolicy.Endpoint(address: IPAddress("127.0.0.1")!, port: port)], ports: [port])
+    let urls = try (0...100).map { try WebURL("https://127.0.0.1:\(port)/\($0)") }
+    let results = try ScanningTests.fetch(urls, policy)
+    for (number, fetched) in results.dropLast().enumerated() {
+      let piece = String(repeating: "0", count: 8 - "\(number)".count) + "\(number)"
+      #expect(try fetched.body.get() == Array(String(repeating: piece, count: number * 50 + 1).utf8))
+      #expect(fetched.chain[0].status == 200 && fetched.chain[0].security?.version == "TLSv1.3")
+      #expect(fetched.header("content-length") == "\(8 * (number * 50 + 1))")
+    }
+    #expect(throws: FetchFailure(.status, "")) { try results[100].body.get() }
+    #expect(results[100].chain[0].status == 404)
+  }
+
   @Test func nothingIsRememberedOfAHost() throws {
     for _ in 0..<2 { _ = try fetch("/cookie").body.get() }
     let urls = try (0..<4).map { try server.url("/cookie?\($0)") }

@@ -3,7 +3,7 @@
 Prints one line of JSON with its ports, and ends with its standard input. Content is generated noise and text.
 """
 
-import asyncio, gzip, json, os, ssl, subprocess, sys, tempfile, urllib.parse
+import asyncio, gzip, json, os, shutil, ssl, subprocess, sys, tempfile, urllib.parse
 
 counts = {"connections": 0, "canary": 0, "requests": {}, "referrers": {}, "names": []}
 
@@ -185,8 +185,24 @@ async def main():
         closed = await asyncio.start_server(serve, "127.0.0.1", 0)
         ports["closed"] = closed.sockets[0].getsockname()[1]
         closed.close()
+        second = None
+        if shutil.which("nghttpd"):  # HTTP/2 and nothing else.
+            free = await asyncio.start_server(serve, "127.0.0.1", 0)
+            ports["second"] = free.sockets[0].getsockname()[1]
+            free.close()
+            os.mkdir(f"{folder}/files")
+            for number in range(100):
+                with open(f"{folder}/files/{number}", "wb") as file: file.write(b"%08d" % number * (number * 50 + 1))
+            second = subprocess.Popen(
+                ["nghttpd", "-d", f"{folder}/files", "-a", "127.0.0.1", str(ports["second"]), f"{folder}/key", f"{folder}/certificate"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(100):
+                try: (await asyncio.open_connection("127.0.0.1", ports["second"]))[1].close()
+                except ConnectionError: await asyncio.sleep(0.05)
+                else: break
         print(json.dumps({"ports": ports, "certificate": f"{folder}/certificate"}), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        if second: second.kill()
     os._exit(0)  # Whoever is still being served need not be told.
 
 
