@@ -42,7 +42,7 @@ let package = Package(
     .target(name: "Matching", dependencies: ["Hashing", "CKernels", "CIDN", system]),
     .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
-    .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", "CCurl", system]),
+    .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", "COpenSSL", "CCurl", system]),
     .target(
       name: "Casework", dependencies: ["Hashing", "Matching", "COpenSSL", "CPango", grdb, system],
       resources: ["pk-peca-37.json", "pk-smpra.json", "voluntary-notice.json", "notice.en.txt", "notice.ur.txt"].map {

@@ -40,6 +40,7 @@ final class FindingRecorder {
         verdict: verdict, listsUsed: lists)
       finding.chain = item.chain
       finding.reference = item.reference
+      finding.sealedName = item.sealedName
       waiting.append(finding)
     }
     if exhibit != nil {

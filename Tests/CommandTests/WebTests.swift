@@ -47,6 +47,10 @@ struct WebTests {
   }
 
   private func web(_ arguments: String..., environment: [String: String] = [:]) throws -> Web {
+    try web(arguments, environment)
+  }
+
+  private func web(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Web {
     let lists = Corpus.packageRoot.appending(path: "testdata/lists/known.sha256").path
     var environment = environment
     environment["MUHAFIZ_HOME"] = scratch.path("home")
@@ -132,6 +136,112 @@ struct WebTests {
     #expect(items["/list.m3u8!video 1"]?["perceptual"] == nil)
     for (path, count) in web.counts.requests { #expect(count == 1, "\(path)") }
     #expect(web.counts.requests.count == 11)
+  }
+
+  @Test(arguments: [["--resume"], ["--source-digest", "/etc/hostname"], ["--tui"]])
+  func whatIsForFilesIsRefusedWithURLs(_ option: [String]) throws {
+    let result = try run(
+      builtProgram("muhafiz"), ["scan", "http://127.0.0.1/x"] + option,
+      environment: ["MUHAFIZ_HOME": scratch.path("home")])
+    #expect(result.exitCode == 2 && result.errorText.contains("\(option[0]) is for files"))
+  }
+
+  @Test func aRecheckTakesNoOtherURLs() throws {
+    let result = try run(
+      builtProgram("muhafiz"), ["takedown", "recheck", "--fetch", "--urls-from", "-"],
+      environment: ["MUHAFIZ_HOME": scratch.path("home")])
+    #expect(result.exitCode == 2 && result.errorText.contains("--urls-from"))
+  }
+
+  /// What matches is kept for the authority, and nothing else; the operator's disk has no byte of it in the clear.
+  @Test func whatMatchesIsSealedAndTheAuthorityOpensIt() throws {
+    let sealed = scratch.url.appending(path: "sealed")
+    try FileManager.default.createDirectory(at: sealed, withIntermediateDirectories: true)
+    let (key, certificate) = (scratch.path("authority.key"), scratch.path("authority.pem"))
+    let made = try run(
+      "/usr/bin/openssl",
+      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, "-subj", "/CN=a"])
+    try #require(made.exitCode == 0)
+    let web = try web(
+      "run", "scan", "http://site.example/page", "--seal-to", certificate, "--sealed-folder", sealed.path, "--all",
+      "--record", "--format", "ndjson")
+    let items = web.runs[0].items.filter { $0["sealed"] != nil }
+    #expect(web.runs[0].items.count > items.count && items.allSatisfy { $0["verdict"] as? String == "block" })
+    let names = try FileManager.default.contentsOfDirectory(atPath: sealed.path)
+    #expect(Set(items.map { $0["sealed"] as! String }) == Set(names) && names.count == 2)
+    for item in items {
+      let path = URL(string: item["url"] as! String)!.path
+      let picture = try Data(contentsOf: Corpus.packageRoot.appending(path: "testdata/pictures\(path)"))
+      let out = scratch.path("opened")
+      let opened = try run(
+        "/usr/bin/openssl",
+        [
+          "cms", "-decrypt", "-binary", "-inform", "DER", "-in", sealed.appending(path: item["sealed"] as! String).path,
+          "-inkey", key, "-out", out,
+        ])
+      #expect(opened.exitCode == 0 && FileManager.default.contents(atPath: out) == picture)
+      #expect((item["sealed"] as! String).hasPrefix(item["sha256"] as! String))
+    }
+  }
+
+  /// From a scan over the orders to the re-checks that visit the hosts: each answer told apart, and two of 'gone' close.
+  @Test func orderedTakedownsAreVisitedUntilTheyAreGone() throws {
+    let urls = [
+      "http://site.example/order/up", "http://site.example/order/gone", "http://site.example/order/changed",
+      "http://site.example/order/moved", "http://site.example/order/broken", "http://site.example/order/unavailable",
+      "http://blocked.site.example/order/x", "http://vanished.site.example/order/x",
+    ]
+    var commands = [["scan"] + urls + ["--record", "--as", "analyst"], ["case", "claim", "1", "--as", "analyst"]]
+    let decision = ["--decision", "takedown", "--reason", "exact", "--as", "analyst"]
+    commands += [["case", "decide", "1", "propose"] + decision]
+    commands += [["case", "decide", "1", "approve", "--version", "10", "--reason", "agreed", "--as", "reviewer"]]
+    commands += [["takedown", "issue", "C-1", "--profile", "pk-peca-37", "--reason", "decided", "--as", "officer"]]
+    commands += (1...urls.count).map { ["takedown", "update", "T-\($0)", "notified", "--text", "mail", "--as", "officer"] }
+    let recheck = ["takedown", "recheck", "--fetch", "--format", "ndjson", "--as", "officer"]
+    commands += [["!due"], recheck, ["!later"], ["!due"], recheck]
+    commands += (1...urls.count).map { ["takedown", "show", "T-\($0)", "--format", "ndjson"] }
+    commands += [["!due"], recheck, ["ledger", "verify"]]
+    let contacts =
+      #"{"v":1,"contacts":[{"role":"host","name":"Host","email":"abuse@site.example","hosts":["site.example","*.site.example"]}]}"#
+    let home = scratch.url.appending(path: "home")
+    try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+    try Data(contacts.utf8).write(to: home.appending(path: "contacts.json"))
+    let web = try web(["run"] + commands.joined(separator: ["+"]))
+    #expect(web.runs.map(\.exit) == [1] + Array(repeating: 0, count: web.runs.count - 1))
+    func lines(_ run: Web.Run) throws -> [[String: Any]] {
+      try run.output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any] }
+    }
+    let shown = web.runs.dropFirst(7 + urls.count).prefix(urls.count)
+    var answers: [String: [String]] = [:]
+    for run in shown {
+      let lines = try lines(run)
+      let rechecks = lines.filter { $0["type"] as? String == "takedown.rechecked" }
+      let path = (lines[0]["url"] as! String).replacing("http://site.example/order/", with: "")
+      answers[path] = rechecks.map { $0["answer"] as! String }
+      #expect(rechecks.allSatisfy { ($0["detail"] as? String)?.isEmpty == false })
+    }
+    let expected = [
+      "up": "still-up", "gone": "gone", "changed": "changed", "moved": "moved", "broken": "unreachable",
+      "unavailable": "blocked-here", "http://blocked.site.example/order/x": "blocked-here",
+      "http://vanished.site.example/order/x": "gone",
+    ]
+    #expect(answers == expected.mapValues { ["still-up", $0] })
+    let after = try lines(web.runs[web.runs.count - 2])
+    let closed = after.filter { $0["state"] as? String == "closed" }.map { $0["url"] as! String }
+    #expect(after.count == urls.count && Set(closed) == ["http://site.example/order/gone", "http://vanished.site.example/order/x"])
+    #expect(web.runs.last?.output.contains("sound") == true && web.counts.canary == 0)
+  }
+
+  @Test func sealingIsRefusedByHalvesAndForFiles() throws {
+    for (arguments, words) in [
+      (["http://site.example/", "--seal-to", "x.pem"], "go together"),
+      (["/etc/hostname", "--seal-to", "x.pem", "--sealed-folder", "/tmp"], "is for URLs"),
+      (["http://site.example/", "--seal-to", "/etc/hostname", "--sealed-folder", "/tmp"], "no certificate"),
+    ] {
+      let result = try run(
+        builtProgram("muhafiz"), ["scan"] + arguments, environment: ["MUHAFIZ_HOME": scratch.path("home")])
+      #expect(result.exitCode != 0 && result.errorText.contains(words), "\(result.errorText)")
+    }
   }
 
   /// What waits in the queue is visited once; a finding opens a case, and how it was come by is in the ledger.

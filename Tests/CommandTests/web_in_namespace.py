@@ -3,14 +3,16 @@
 usage: unshare -n -m python3 web_in_namespace.py MUHAFIZ rebinding COUNT
        unshare -n -m python3 web_in_namespace.py MUHAFIZ run ARGUMENT… [+ ARGUMENT…]
 
+In place of a program's arguments, !later makes hosts answer as they do later, and !due lets the time until re-checks pass.
 Nothing leaves the namespace, and the program's own policy holds in it: 93.184.216.34 and 2606:2800:220:1::34 are public
 addresses, 127.0.0.1, 10.0.0.1 and ::1 are not. Prints one line of JSON: what was asked of whom, and what was printed.
 """
 
-import asyncio, ipaddress, json, os, random, struct, subprocess, sys, tempfile
+import asyncio, ipaddress, json, os, random, sqlite3, struct, subprocess, sys, tempfile
 
 PUBLIC, PUBLIC6 = "93.184.216.34", "2606:2800:220:1::34"
 PRIVATE = ["127.0.0.1", "10.0.0.1"]
+later = False
 counts = {"public": 0, "canary": 0, "answers": 0, "private_answers": 0, "requests": {}}
 
 
@@ -33,6 +35,8 @@ def addresses(name, asked):
     if name.endswith(".inner.example"): return [PRIVATE[len(label) % 2]], ["::1"]
     if name.endswith(".alias.example"): return f"{label}.inner.example"
     if name.endswith(".circle.example"): return name
+    if later and name == "blocked.site.example": return [PRIVATE[1]], []
+    if later and name == "vanished.site.example": return [], []
     if name.endswith(".site.example") or name == "site.example": return [PUBLIC], [PUBLIC6]
     return [], []
 
@@ -75,6 +79,12 @@ def site(path):
         file = os.path.join(pictures, os.path.basename(path))
         if os.path.exists(file):
             with open(file, "rb") as picture: return 200, "image/jpeg", picture.read()
+    if path.startswith("/order/"):  # What is to be taken down.
+        if later and path == "/order/gone": return 404, "text/plain", b"not here\n"
+        if later and path == "/order/unavailable": return 451, "text/plain", b"not here\n"
+        if later and path == "/order/broken": return 500, "text/plain", b"not now\n"
+        if later and path == "/order/moved": return 302, "/hello", b""
+        return site("/steppe.jpg" if later and path == "/order/changed" else "/dunes.jpg")
     if path == "/page":
         return 200, "text/html", b"""<!doctype html><title>a page</title><img src="/dunes.jpg"><img src="/dunes.jpg#again">
           <p style="background: url(lagoon.jpg)"><a href=/steppe.jpg>a link</a><iframe src="/frame"></iframe>
@@ -148,6 +158,14 @@ async def main(muhafiz, scenario, *arguments):
             else: commands[-1].append(argument)
     runs = []
     for command in commands:
+        if command == ["!later"]:
+            global later
+            later = True
+            continue
+        if command == ["!due"]:
+            with sqlite3.connect(os.environ["MUHAFIZ_HOME"] + "/casework.sqlite") as store:
+                store.execute("UPDATE takedown SET next_check_at = 0, gone_at = gone_at - 3600000 WHERE next_check_at IS NOT NULL")
+            continue
         program = await asyncio.create_subprocess_exec(
             muhafiz, *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if os.environ.pop("WEB_TEST_INTERRUPT", ""):  # ^C once a host keeps the first run waiting

@@ -35,6 +35,7 @@ extension LedgerEntry {
       }
       if finding.matches.count > maximumMatches { facts.add("matches_in_all", finding.matches.count) }
       facts.add(finding.chain, finding.reference)
+      facts.add("sealed", finding.sealedName)
     }
   }
 

@@ -44,6 +44,8 @@ public struct Finding: Sendable, Hashable {
   public var chain: [FetchHop] = []
   /// The page that refers to the content, for one that was found on a page.
   public var reference: PageReference?
+  /// The file that has the content sealed, where it was kept at all.
+  public var sealedName: String?
 
   public init(
     location: ContentLocation, fingerprint: Fingerprint, mediaType: String?, matches: [Match], verdict: Verdict,

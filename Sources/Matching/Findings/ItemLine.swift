@@ -37,6 +37,7 @@ public enum ItemLine {
     }
     if matching && item.state == .hashed { add(item.matches, item.verdict, to: &line) }
     add(item.chain, item.reference, to: &line)
+    line.add("sealed", item.sealedName)
     return line
   }
 

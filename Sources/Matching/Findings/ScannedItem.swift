@@ -102,6 +102,8 @@ public struct ScannedItem: Sendable {
   public var chain: [FetchHop] = []
   /// The page that refers to the item; `nil` where it was asked for itself.
   public var reference: PageReference?
+  /// The file that has the content sealed, in the folder for such; `nil` where it was not kept.
+  public var sealedName: String?
 
   public init(at place: ContentLocation.Place, member: String? = nil, state: ItemState) {
     self.place = place

@@ -45,7 +45,7 @@ private struct URLToken {
     ("[DOT]", "."), ("[s]", "s"), ("](", " "),
   ]
   private static let schemes = [
-    "http", "hxxp", "h**p", "htxp", "hxtp", "http", "hxxps", "h**ps", "htxps", "hxtps", "https",
+    "http", "hxxp", "h**p", "htxp", "hxtp", "https", "hxxps", "h**ps", "htxps", "hxtps",
   ]
 
   init(_ scalars: String.UnicodeScalarView) {
@@ -99,7 +99,7 @@ private struct URLToken {
     let labels = host.split(separator: ".", omittingEmptySubsequences: false)
     // A mail address is not a page.
     guard labels.count > 1, !host.contains("@"), labels.allSatisfy({ !$0.isEmpty }) else { return nil }
-    let isDefanged = ["[.]", "(.)", "{.}", "[dot]", "(dot)", "[DOT]"].contains { original.contains($0) }
+    let isDefanged = Self.spellings.contains { $0.1 == "." && original.contains($0.0) }
     let endsAsName =
       labels[labels.count - 1].unicodeScalars.count > 1 && labels[labels.count - 1].allSatisfy(\.isLetter)
     guard
@@ -112,9 +112,13 @@ private struct URLToken {
   private func trimmed(_ part: ArraySlice<Unicode.Scalar>) -> String {
     var part = part
     let pairs: [Unicode.Scalar: Unicode.Scalar] = [")": "(", "]": "[", "}": "{"]
+    // How many more are closed than opened, counted once: a hostile text may end in nothing else.
+    var surplus: [Unicode.Scalar: Int] = [:]
     while let last = part.last {
       if let opening = pairs[last] {
-        guard part.count(where: { $0 == last }) > part.count(where: { $0 == opening }) else { break }
+        let more = surplus[last] ?? part.count { $0 == last } - part.count { $0 == opening }
+        guard more > 0 else { break }
+        surplus[last] = more - 1
       } else if !".,;:!?'*。".unicodeScalars.contains(last) && !last.isHiddenMark {
         break
       }

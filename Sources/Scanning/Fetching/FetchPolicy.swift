@@ -17,6 +17,8 @@ public struct FetchPolicy: Sendable {
   public var mostHeaderBytes = 64 << 10
   /// Of all bodies that have arrived and are not scanned yet: past it, only the oldest goes on.
   public var mostBufferedBytes = 512 << 20
+  /// Of bodies that wait to be scanned: past it, no more are begun.
+  public var mostWaitingBytes = 16 << 20
   public var mostAtOnce = 512
   public var mostPerHost = 6
   /// Between two requests to one host.

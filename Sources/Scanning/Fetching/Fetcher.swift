@@ -40,7 +40,7 @@ final class Fetcher: Sendable {
     self.multi = multi
     self.claim = claim
     self.deliver = deliver
-    budget = BodyBudget(most: policy.mostBufferedBytes)
+    budget = BodyBudget(most: policy.mostBufferedBytes, mostWaiting: policy.mostWaitingBytes)
     ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, policy.mostAtOnce)
     Self.allowManySockets()
     let thread = Thread { [self] in
@@ -52,14 +52,25 @@ final class Fetcher: Sendable {
   }
 
   /// Fetches, some time.
-  func fetch(_ request: FetchRequest) {
-    inbox.withLock { $0.requests.append(request) }
+  func fetch(_ requests: [FetchRequest]) {
+    inbox.withLock { $0.requests += requests }
     curl_multi_wakeup(multi)
   }
 
   /// A delivered body is not needed any more.
   func release(_ body: [UInt8]) {
     budget.release(body.count)
+    curl_multi_wakeup(multi)
+  }
+
+  /// Pieces of a video are kept until the last has come.
+  ///
+  /// - Returns: Whether there is memory for them.
+  func hold(_ piece: [UInt8]) -> Bool { budget.hold(piece.count) }
+
+  /// Held pieces are not needed any more.
+  func letGo(_ bytes: Int) {
+    budget.letGo(bytes)
     curl_multi_wakeup(multi)
   }
 
@@ -113,6 +124,7 @@ private struct Driver {
   private var queues: HostQueues
   private var active: [Int: Transfer] = [:]
   private var begun = 0
+  private var looked = ContinuousClock.now
 
   init(
     _ multi: UnsafeMutableRawPointer, _ policy: FetchPolicy, _ budget: BodyBudget,
@@ -157,6 +169,15 @@ private struct Driver {
       guard message.msg == CURLMSG_DONE, let context = ccurl_private(message.easy_handle) else { continue }
       finish(Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue(), message.data.result)
     }
+    look()
+    begin()
+  }
+
+  /// Gives up what has had its time, and lets go on what has waited for room; often enough for both.
+  private mutating func look() {
+    let now = ContinuousClock.now
+    guard now - looked > .milliseconds(10) else { return }
+    looked = now
     let oldest = active.keys.min()
     let (hasRoom, isStuck) = (budget.hasRoom, budget.isStuck)
     for transfer in Array(active.values) {
@@ -168,7 +189,6 @@ private struct Driver {
         transfer.resume()
       }
     }
-    begin()
   }
 
   private func refusal(of url: WebURL) -> FetchFailure? {
@@ -177,7 +197,7 @@ private struct Driver {
 
   private mutating func begin() {
     let now = ContinuousClock.now
-    while active.count < policy.mostAtOnce, budget.hasRoom, let next = queues.next(at: now) {
+    while active.count < policy.mostAtOnce, budget.hasRoom, !budget.isAhead, let next = queues.next(at: now) {
       begun += 1
       do {
         if let refusal = next.request.budget?.refusal { throw refusal }
@@ -220,7 +240,7 @@ private struct Driver {
     }
     do {
       transfer.end(nil)
-      transfer.digestBody()
+      try transfer.digestBody()
       transfer.dropBody()
       curl_multi_remove_handle(multi, transfer.easy)
       try transfer.go(to: next)
@@ -239,8 +259,13 @@ private struct Driver {
       queues.add(HostQueues.Waiting(request: transfer.request, attempt: transfer.attempt + 1, due: .now + pause))
       return
     }
+    var failure = failure
+    if failure?.code == .status {
+      do { try transfer.digestBody() } catch {
+        failure = FetchFailure(.brokenAnswer, "what the host said instead has no digest: \(error)")
+      }
+    }
     transfer.end(failure)
-    if failure?.code == .status { transfer.digestBody() }
     let chain = transfer.chain
     guard let failure else {
       budget.deliver(transfer.body.count)

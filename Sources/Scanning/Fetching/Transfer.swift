@@ -61,8 +61,13 @@ final class Transfer {
     body = []
     try set(CURLOPT_URL, url.description)
     if let range = request.byteRange { try set(CURLOPT_RANGE, "\(range.lowerBound)-\(range.upperBound - 1)") }
-    let referrer = request.referrer.map { $0.origin == url.origin ? $0.description : $0.origin + "/" }
-    if let referrer, !(referrer.hasPrefix("https:") && url.scheme == .http) { try set(CURLOPT_REFERER, referrer) }
+    try set(CURLOPT_REFERER, referrer(to: url))
+  }
+
+  /// What a host is told of the page: all of it only its own, and nothing where anybody might read along.
+  private func referrer(to url: WebURL) -> String? {
+    guard let page = request.referrer, !(page.scheme == .https && url.scheme == .http) else { return nil }
+    return page.origin == url.origin ? page.description : page.origin + "/"
   }
 
   /// Ends the hop that is under way, for this reason.
@@ -71,9 +76,10 @@ final class Transfer {
     chain[chain.count - 1].sizeInBytes = Int64(body.count)
   }
 
-  /// Takes the digest of a body that is not the content; without one, the hop still says what it was.
-  func digestBody() {
-    chain[chain.count - 1].digest = try? body.withUnsafeBytes { try Digest.sha256(of: $0) }
+  /// Takes the digest of a body that is not the content; there is none of a body that was cut.
+  func digestBody() throws {
+    if failure != nil { return }
+    chain[chain.count - 1].digest = try body.withUnsafeBytes { try Digest.sha256(of: $0) }
   }
 
   /// Gives the body away.
@@ -122,7 +128,8 @@ final class Transfer {
 }
 
 extension Transfer {
-  private func set(_ option: CURLoption, _ text: String) throws { try check(ccurl_set_text(easy, option, text)) }
+  /// - Parameter text: `nil` for what it was at first.
+  private func set(_ option: CURLoption, _ text: String?) throws { try check(ccurl_set_text(easy, option, text)) }
 
   private func set(_ option: CURLoption, _ value: Int) throws { try check(ccurl_set_long(easy, option, value)) }
 

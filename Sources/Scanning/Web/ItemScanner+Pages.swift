@@ -13,18 +13,21 @@ extension ItemScanner {
     switch fetched.body {
     case .failure(let failure) where failure.code == .stopped: return nil
     case .failure(let failure):
-      if let piece = target.piece { return try visit(fetched, piece) }
+      if let piece = target.piece { return try visit(fetched, piece, fetcher, run.sealing) }
       // What is fetched elsewhere in the run is no gap in it.
       let state: ItemState = failure.code == .elsewhere ? .skipped(failure.description) : .error(failure.description)
       return [ScannedItem(at: place, state: state).fetched(by: fetched.chain, from: target.reference)]
     case .success(let body):
       defer { fetcher.release(body) }
       target.budget?.take(body.count)
-      if let piece = target.piece { return try visit(fetched, piece) }
+      if let piece = target.piece { return try visit(fetched, piece, fetcher, run.sealing) }
       var items = try body.withUnsafeBytes { try scan($0, at: place) }
       let chain = fetched.chain(endingIn: items[0])
       for index in items.indices { items[index] = items[index].fetched(by: chain, from: target.reference) }
-      guard let page = try read(fetched, body, target) else { return items }
+      guard let page = try read(fetched, body, target) else {
+        try run.sealing?.keep(body, as: &items)
+        return items
+      }
       items[0].mediaType = page.format.rawValue
       items[0].contents = .read
       if let failure = page.references.failure { items[0].missMembers(failure.reason) }
@@ -33,6 +36,7 @@ extension ItemScanner {
         let found = try inline.bytes.withUnsafeBytes { try scan($0, at: place, member: "data \(inline.order)") }
         items += found.map { $0.fetched(by: chain, from: reference) }
       }
+      try run.sealing?.keep(body, as: &items)
       let refused = begin(page.references, of: target, at: fetched.url, run, fetcher, mostBytes: mostBytes)
       return items + refused
     }
@@ -65,6 +69,8 @@ extension ItemScanner {
     _ page: PageReferences, of target: WebTarget, at url: WebURL, _ run: WebRun, _ fetcher: Fetcher, mostBytes: Int
   ) -> [ScannedItem] {
     var items: [ScannedItem] = []
+    var requests: [FetchRequest] = []
+    defer { fetcher.fetch(requests) }
     let budget = target.budget ?? PageBudget(most: WebScanner.mostPageBytes)
     func start(
       _ next: WebURL, _ reference: PageReference?, _ role: RawReference.Role, _ piece: StreamAssembly.Piece? = nil
@@ -74,7 +80,7 @@ extension ItemScanner {
           url: next, root: target.root, reference: reference, role: role, depth: target.depth + 1, budget: budget,
           piece: piece)
       }
-      if let request { fetcher.fetch(request) }
+      if let request { requests.append(request) }
     }
     let playlists = Set(StreamChoice.smallest.playlists(of: page).map(\.order))
     for reference in page.references where reference.role != .playlist || playlists.contains(reference.order) {
@@ -116,18 +122,31 @@ extension ItemScanner {
   }
 
   /// Takes a piece of a video; the last one brings the whole.
-  private mutating func visit(_ fetched: Fetched, _ piece: StreamAssembly.Piece) throws -> [ScannedItem] {
+  private mutating func visit(
+    _ fetched: Fetched, _ piece: StreamAssembly.Piece, _ fetcher: Fetcher, _ sealing: SealedFolder?
+  ) throws -> [ScannedItem] {
     let assembly = piece.assembly
-    guard let (body, chain) = assembly.put(fetched, as: piece) else { return [] }
+    guard let (body, chain) = assembly.put(fetched, as: piece, within: fetcher) else { return [] }
     var items: [ScannedItem]
     switch body {
     case .failure(let failure):
       items = [ScannedItem(at: assembly.place, member: assembly.member, state: .error(failure.reason))]
     case .success(let body):
+      defer { fetcher.letGo(body.count) }
       items = try body.withUnsafeBytes { try scan($0, at: assembly.place, member: assembly.member) }
       if let gap = assembly.gap { items[0].missMembers(gap) }
+      try sealing?.keep(body, as: &items)
     }
     return items.map { $0.fetched(by: chain, from: assembly.reference) }
+  }
+}
+
+extension SealedFolder {
+  /// Seals a body if something in it is on a list.
+  fileprivate func keep(_ body: [UInt8], as items: inout [ScannedItem]) throws {
+    guard items.contains(where: { $0.verdict == .block || $0.verdict == .review }) else { return }
+    let name = try body.withUnsafeBytes { try seal($0, Digest.sha256(of: $0)) }
+    for index in items.indices { items[index].sealedName = name }
   }
 }
 

@@ -13,7 +13,7 @@ final class StreamAssembly: Sendable {
   }
 
   private struct State {
-    var bodies: [[UInt8]]
+    var bodies: [[UInt8]] = []
     var left: Int
     var size = 0
     var chain: [FetchHop] = []
@@ -27,6 +27,7 @@ final class StreamAssembly: Sendable {
   let reference: PageReference?
   /// Why more of the video is elsewhere or still to come; `nil` where the pieces are all of it.
   let gap: String?
+  private let pieces: Int
   private let mostBytes: Int
   private let state: Mutex<State>
 
@@ -37,30 +38,48 @@ final class StreamAssembly: Sendable {
     self.member = member
     self.reference = reference
     self.gap = gap
+    self.pieces = pieces
     self.mostBytes = mostBytes
     state = Mutex(State(bodies: Array(repeating: [], count: pieces), left: pieces))
   }
 
   /// Takes a piece that has come, or has not.
   ///
-  /// - Returns: With the last piece the whole video, or why there is none; else `nil`.
-  func put(_ fetched: Fetched, as piece: Piece) -> (body: Result<[UInt8], FetchFailure>, chain: [FetchHop])? {
+  /// - Returns: With the last piece the whole video, which is still held, or why there is none; else `nil`.
+  func put(
+    _ fetched: Fetched, as piece: Piece, within memory: Fetcher
+  ) -> (body: Result<[UInt8], FetchFailure>, chain: [FetchHop])? {
     state.withLock { state in
       state.left -= 1
-      switch Self.content(of: fetched, piece.byteRange) {
-      case .success(let body):
-        state.size += body.count
-        state.bodies[piece.number] = body
-        if state.size > mostBytes { state.failure = "limit: \(mostBytes) bytes of a video in pieces" }
-      case .failure(let failure):
-        if state.failure == nil { state.failure = "piece \(piece.number + 1) of \(state.bodies.count): \(failure)" }
-      }
       if piece.number == 0 { state.chain = fetched.chain }
-      if state.failure != nil { state.bodies = state.bodies.map { _ in [] } }
+      if state.failure == nil { take(fetched, as: piece, within: memory, &state) }
       guard state.left == 0 else { return nil }
       if let failure = state.failure { return (.failure(FetchFailure(.brokenAnswer, failure)), state.chain) }
-      return (.success(Array(state.bodies.joined())), state.chain)
+      var whole: [UInt8] = []
+      whole.reserveCapacity(state.size)
+      for number in state.bodies.indices {
+        whole += state.bodies[number]
+        state.bodies[number] = []
+      }
+      return (.success(whole), state.chain)
     }
+  }
+
+  private func take(_ fetched: Fetched, as piece: Piece, within memory: Fetcher, _ state: inout State) {
+    switch Self.content(of: fetched, piece.byteRange) {
+    case .failure(let failure): state.failure = "piece \(piece.number + 1) of \(pieces): \(failure)"
+    case .success(let body) where state.size + body.count > mostBytes:
+      state.failure = "limit: \(mostBytes) bytes of a video in pieces"
+    case .success(let body) where !memory.hold(body):
+      state.failure = "limit: memory for the pieces of all videos at once"
+    case .success(let body):
+      state.size += body.count
+      state.bodies[piece.number] = body
+      return
+    }
+    memory.letGo(state.size)
+    state.size = 0
+    state.bodies = []
   }
 
   /// The bytes that are meant of a body: a host that knows no ranges sends all.

@@ -5,12 +5,15 @@ import Matching
 ///
 /// A URL is fetched once in a run, whoever refers to it or redirects to it.
 final class WebRun: @unchecked Sendable {
+  let sealing: SealedFolder?
   // All stored properties that change are touched only with `condition` locked.
   private let condition = NSCondition()
   /// The target that fetches a URL, by number.
   private var claims: [WebURL: Int] = [:]
   private var targets: [Int: WebTarget] = [:]
-  private var arrived: [Fetched] = []
+  /// What has arrived; nothing at the places of what was taken, so that its body goes when it is scanned.
+  private var arrived: [Fetched?] = []
+  /// Place of the first that waits.
   private var first = 0
   private var begun = 0
   /// What is left to do of a reported URL.
@@ -24,6 +27,8 @@ final class WebRun: @unchecked Sendable {
   private var roots: [Int: Root] = [:]
   private var failure: (any Error)?
   private(set) var isInterrupted = false
+
+  init(sealing: SealedFolder?) { self.sealing = sealing }
 
   /// Begins a target, unless its URL is fetched already.
   ///
@@ -73,8 +78,8 @@ final class WebRun: @unchecked Sendable {
         isInterrupted = true
         stop()
       }
-      if first < arrived.count {
-        let fetched = arrived[first]
+      if first < arrived.count, let fetched = arrived[first] {
+        arrived[first] = nil
         first += 1
         if first > 1024 {
           arrived.removeFirst(first)

@@ -14,19 +14,23 @@ public struct WebScanner: Sendable {
   private let policy: FetchPolicy
   private let decoders: DecoderPool?
   private let control: ScanControl
+  private let sealing: SealedFolder?
   /// Bytes of all that one page shows.
   static let mostPageBytes = 1 << 30
 
-  /// - Parameter decoders: Started decoders; `nil` where nothing is decoded and no page is read.
+  /// - Parameters:
+  ///   - decoders: Started decoders; `nil` where nothing is decoded and no page is read.
+  ///   - sealing: Where contents that match are sealed for somebody else to read; `nil` for nowhere.
   public init(
     blocklist: Blocklist, options: ScanOptions, policy: FetchPolicy, decoders: DecoderPool?,
-    control: ScanControl = ScanControl()
+    control: ScanControl = ScanControl(), sealing: SealedFolder? = nil
   ) {
     self.blocklist = blocklist
     self.options = options
     self.policy = policy
     self.decoders = decoders
     self.control = control
+    self.sealing = sealing
   }
 
   /// Visits what was meant as URLs; a refused one is an item too.
@@ -40,22 +44,25 @@ public struct WebScanner: Sendable {
     _ mentions: [URLMention], deliver: @escaping (ScannedItem) throws -> Void,
     finish: @escaping (WebURL) throws -> Void = { _ in }
   ) throws -> ScanSummary {
-    let run = WebRun()
+    let run = WebRun(sealing: sealing)
     let fetcher = try Fetcher(policy, claim: { run.claim($0, by: $1) }, deliver: { run.arrive($0) })
     defer { fetcher.close() }
     let delivery = WebDelivery(
       report: Report(digester: try Digester([.sha256])), blocklist: blocklist, control: control, deliver: deliver,
       finish: finish)
     do {
+      // All are begun before any is fetched: one may redirect to another, which is an item of its own.
+      var requests: [FetchRequest] = []
       for mention in mentions {
         switch mention.url {
         case .success(let url):
-          if let request = run.begin(url, { WebTarget(url: url, root: $0) }) { fetcher.fetch(request) }
+          if let request = run.begin(url, { WebTarget(url: url, root: $0) }) { requests.append(request) }
         case .failure(let refusal):
           let refused = FetchFailure(.refused, "\(refusal)")
           try delivery.put([ScannedItem(at: .url(mention.text), state: .error("\(refused)"))], ended: { nil })
         }
       }
+      fetcher.fetch(requests)
     } catch {
       fetcher.stop()
       throw error

@@ -47,6 +47,12 @@ struct URLMentionTests {
     #expect(found("hxxps://host[.]example:8443/a?b=[1]") == ["https://host.example:8443/a?b=[1]"])
   }
 
+  @Test(.timeLimit(.minutes(1))) func bracketsWithoutEndTakeNoTime() {
+    let tail = String(repeating: ").]}", count: 200_000)
+    #expect(found("http://host.example/x" + tail) == ["http://host.example/x"])
+    #expect(found("http://host.example/(x" + tail) == ["http://host.example/(x)"])
+  }
+
   @Test func severalInOnePieceAreSeveral() {
     #expect(
       found("http://a.example/,https://b.example/;http://c.example") == [

@@ -10,6 +10,8 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
     let connections: Int
     let canary: Int
     let requests: [String: Int]
+    let referrers: [String: String]
+    let names: [String]
   }
 
   private struct Description: Decodable {
@@ -76,7 +78,7 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
 func fetch(_ urls: [WebURL], _ policy: FetchPolicy) throws -> [Fetched] {
   let results = Mutex<[Fetched]>([])
   let fetcher = try Fetcher(policy) { fetched in results.withLock { $0.append(fetched) } }
-  for (number, url) in urls.enumerated() { fetcher.fetch(FetchRequest(url: url, number: number)) }
+  fetcher.fetch(urls.enumerated().map { FetchRequest(url: $1, number: $0) })
   fetcher.close()
   return results.withLock { $0 }.sorted { $0.request.number < $1.request.number }
 }

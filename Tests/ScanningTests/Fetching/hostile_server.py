@@ -3,9 +3,9 @@
 Prints one line of JSON with its ports, and ends with its standard input. Content is generated noise and text.
 """
 
-import asyncio, gzip, json, os, ssl, subprocess, sys, tempfile, urllib.parse
+import asyncio, gzip, json, os, shutil, ssl, subprocess, sys, tempfile, urllib.parse
 
-counts = {"connections": 0, "canary": 0, "requests": {}}
+counts = {"connections": 0, "canary": 0, "requests": {}, "referrers": {}, "names": []}
 
 
 def answer(status, body=b"", headers=()):
@@ -31,6 +31,8 @@ async def respond(path, query, writer):
         out(answer(200, json.dumps(counts).encode()))
     elif word[0] == "status":
         out(answer(int(word[1]), b"no\n", [("Retry-After", query["after"][0])] if "after" in query else []))
+    elif word[0] == "long-status":
+        out(answer(int(word[1]), bytes(2 << 20)))
     elif word[0] == "busy":  # Answers only from the third time on.
         out(answer(200, b"at last\n") if counts["requests"]["/" + path.strip("/")] > 2 else answer(503, b"busy\n", [("Retry-After", "0")]))
     elif word[0] == "to":
@@ -117,6 +119,8 @@ async def serve(reader, writer):
             target = head.split(" ")[1]
             split = urllib.parse.urlsplit(target)
             counts["requests"][split.path] = counts["requests"].get(split.path, 0) + 1
+            for line in head.split("\r\n"):
+                if line.lower().startswith("referer: "): counts["referrers"][split.path] = line[9:]
             if "\r\ncookie:" in head.lower() or "\r\nauthorization:" in head.lower():
                 counts["requests"]["credentials"] = counts["requests"].get("credentials", 0) + 1
             again = await respond(split.path, urllib.parse.parse_qs(split.query), writer)
@@ -135,7 +139,33 @@ async def canary(reader, writer):
     writer.close()
 
 
+async def proxy(reader, writer):
+    """SOCKS 5 (RFC 1928): whatever name is asked for, the plain server answers."""
+    try:
+        await reader.readexactly((await reader.readexactly(2))[1])
+        writer.write(b"\x05\x00")
+        kind = (await reader.readexactly(4))[3]
+        name = await reader.readexactly((await reader.readexactly(1))[0] if kind == 3 else 4 if kind == 1 else 16)
+        await reader.readexactly(2)
+        counts["names"].append(name.decode() if kind == 3 else "address")
+        if name == b"missing.onion":
+            writer.write(b"\x05\x04\x00\x01" + bytes(6))
+            return
+        theirs, ours = await asyncio.open_connection("127.0.0.1", ports["plain"])
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+
+        async def copy(source, target):
+            while data := await source.read(1 << 16):
+                target.write(data)
+                await target.drain()
+            target.close()
+        await asyncio.gather(copy(reader, ours), copy(theirs, writer))
+    except (asyncio.IncompleteReadError, ConnectionError): pass
+    finally: writer.close()
+
+
 async def main():
+    global ports
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -145,15 +175,34 @@ async def main():
         context.load_cert_chain(f"{folder}/certificate", f"{folder}/key")
         plain = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
         secure = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        # Every address of loopback is a host of its own here.
+        many = await asyncio.start_server(serve, "0.0.0.0", 0, backlog=1024)
+        socks = await asyncio.start_server(proxy, "127.0.0.1", 0)
         watched = await asyncio.start_server(canary, "0.0.0.0", 0)
         await asyncio.start_server(canary, "::", watched.sockets[0].getsockname()[1])
         ports = {name: server.sockets[0].getsockname()[1] for name, server in
-                 (("plain", plain), ("secure", secure), ("canary", watched))}
+                 (("plain", plain), ("secure", secure), ("many", many), ("socks", socks), ("canary", watched))}
         closed = await asyncio.start_server(serve, "127.0.0.1", 0)
         ports["closed"] = closed.sockets[0].getsockname()[1]
         closed.close()
+        second = None
+        if shutil.which("nghttpd"):  # HTTP/2 and nothing else.
+            free = await asyncio.start_server(serve, "127.0.0.1", 0)
+            ports["second"] = free.sockets[0].getsockname()[1]
+            free.close()
+            os.mkdir(f"{folder}/files")
+            for number in range(100):
+                with open(f"{folder}/files/{number}", "wb") as file: file.write(b"%08d" % number * (number * 50 + 1))
+            second = subprocess.Popen(
+                ["nghttpd", "-d", f"{folder}/files", "-a", "127.0.0.1", str(ports["second"]), f"{folder}/key", f"{folder}/certificate"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(100):
+                try: (await asyncio.open_connection("127.0.0.1", ports["second"]))[1].close()
+                except ConnectionError: await asyncio.sleep(0.05)
+                else: break
         print(json.dumps({"ports": ports, "certificate": f"{folder}/certificate"}), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        if second: second.kill()
     os._exit(0)  # Whoever is still being served need not be told.
 
 

@@ -10,14 +10,16 @@ extension ScanCommand {
   /// With `--record` or `--reports`, what is to be visited is in the queue of reports first: a scan that does not come to
   /// its end leaves there what it has not done.
   func scanWeb() throws {
+    try refuseOptionsOfFiles()
     let policy = try fetching.policy()
-    var mentions = try fetching.mentions(paths)
+    let sealed = try sealing.folder()
+    var mentions = try visiting.mentions(paths)
     let options = try scanOptions()
     let blocklist = try home.catalog.loadBlocklist()
     let decoders = try limits.decoderPool(size: options.workers)
     let canaries = try soundCanaries(Canaries(blocklist: blocklist, options: options, decoders: decoders))
 
-    let store = record || fetching.reports ? try home.openCaseStore() : try home.openExistingCaseStore()
+    let store = record || visiting.reports ? try home.openCaseStore() : try home.openExistingCaseStore()
     let actor = examiner ?? loginName
     let urls = mentions.compactMap { try? $0.url.get() }
     let known = try store?.reported(among: urls) ?? []
@@ -33,7 +35,7 @@ extension ScanCommand {
       try store.signIn(actor, account: loginName, at: Date())
       for url in urls { _ = try store.addReport(url, by: actor, at: Date()) }
     }
-    if fetching.reports, let store {
+    if visiting.reports, let store {
       let given = Set(urls)
       let queued = try store.queuedReports().map { URLMention(exactly: $0.url) }.filter { mention in
         if case .success(let url) = mention.url { !given.contains(url) } else { true }
@@ -56,14 +58,14 @@ extension ScanCommand {
     // Whatever may refuse comes before the run is in the record.
     let folder = try makeReport(manifest, options)
     let recorder =
-      try record || fetching.reports
+      try record || visiting.reports
       ? store.map { try beginRecord(manifest, of: ["\(mentions.count) URLs"], in: $0) } : nil
     let outlets = try ScanOutlets(
       recorder: recorder, reporter: beginReport(manifest, writer), folder: folder)
     let timer = pace.watch(control)
     let clock = ContinuousClock.now
     let scanner = WebScanner(
-      blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control)
+      blocklist: blocklist, options: options, policy: policy, decoders: decoders, control: control, sealing: sealed)
     let summary: ScanSummary
     do {
       summary = try scanner.scan(
@@ -87,5 +89,15 @@ extension ScanCommand {
     try outlets.finish(ending)
     if summary.isInterrupted && recorder != nil { complain("hint: to go on: muhafiz scan --reports --record") }
     throw ExitCode(ending.exit)
+  }
+
+  /// An option that would do nothing is not taken as if it did.
+  private func refuseOptionsOfFiles() throws {
+    if journalling.resume {
+      throw UsageError(
+        "--resume is for files; URLs wait in the queue", hint: "what is not done of them: muhafiz scan --reports --record")
+    }
+    if completeness.sourceDigest != nil { throw UsageError("--source-digest is for files; each URL has its own evidence") }
+    if tui { throw UsageError("--tui is for files; results of URLs appear as they are done") }
   }
 }

@@ -56,7 +56,9 @@ struct ScanCommand: ParsableCommand {
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
   @OptionGroup var diskImages: DiskImageOptions
   @OptionGroup var limits: LimitOptions
-  @OptionGroup(title: "Web") var fetching: FetchOptions
+  @OptionGroup(title: "Web") var visiting: VisitOptions
+  @OptionGroup(title: "Web: how it is visited") var fetching: FetchOptions
+  @OptionGroup(title: "Web: what is kept") var sealing: SealOptions
   @Option(help: "Digests to take besides those that the lists need: md5, sha1, sha256, with commas between.") var digests: String?
   @Option(help: "Items in hand at once. Default: as many as processors.") var jobs: Int?
   @Option(help: "Progress on standard error: auto (on a terminal), always or never.") var progress = ProgressMode.auto
@@ -67,7 +69,8 @@ struct ScanCommand: ParsableCommand {
   @Argument(help: "Files or folders; or URLs.") var paths: [String] = []
 
   func run() throws {
-    if fetching.isAsked(paths) { return try scanWeb() }
+    if visiting.isAsked(paths) { return try scanWeb() }
+    if sealing.isAsked { throw UsageError("--seal-to is for URLs; an exhibit has its contents") }
     guard !paths.isEmpty else { throw UsageError("nothing to scan: name files, folders or URLs") }
     let journals = ScanJournals(home: home.path)
     guard let named = try journalling.named(paths, in: journals) else { return try run(journals, resuming: nil) }
