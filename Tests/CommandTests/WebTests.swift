@@ -160,7 +160,10 @@ struct WebTests {
     let (key, certificate) = (scratch.path("authority.key"), scratch.path("authority.pem"))
     let made = try run(
       "/usr/bin/openssl",
-      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, "-subj", "/CN=a"])
+      [
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, "-subj",
+        "/CN=a",
+      ])
     try #require(made.exitCode == 0)
     let web = try web(
       "run", "scan", "http://site.example/page", "--seal-to", certificate, "--sealed-folder", sealed.path, "--all",
@@ -196,7 +199,9 @@ struct WebTests {
     commands += [["case", "decide", "1", "propose"] + decision]
     commands += [["case", "decide", "1", "approve", "--version", "10", "--reason", "agreed", "--as", "reviewer"]]
     commands += [["takedown", "issue", "C-1", "--profile", "pk-peca-37", "--reason", "decided", "--as", "officer"]]
-    commands += (1...urls.count).map { ["takedown", "update", "T-\($0)", "notified", "--text", "mail", "--as", "officer"] }
+    commands += (1...urls.count).map {
+      ["takedown", "update", "T-\($0)", "notified", "--text", "mail", "--as", "officer"]
+    }
     let recheck = ["takedown", "recheck", "--fetch", "--format", "ndjson", "--as", "officer"]
     commands += [["!due"], recheck, ["!later"], ["!due"], recheck]
     commands += (1...urls.count).map { ["takedown", "show", "T-\($0)", "--format", "ndjson"] }
@@ -209,7 +214,9 @@ struct WebTests {
     let web = try web(["run"] + commands.joined(separator: ["+"]))
     #expect(web.runs.map(\.exit) == [1] + Array(repeating: 0, count: web.runs.count - 1))
     func lines(_ run: Web.Run) throws -> [[String: Any]] {
-      try run.output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any] }
+      try run.output.split(separator: "\n").map {
+        try JSONSerialization.jsonObject(with: Data($0.utf8)) as! [String: Any]
+      }
     }
     let shown = web.runs.dropFirst(7 + urls.count).prefix(urls.count)
     var answers: [String: [String]] = [:]
@@ -228,7 +235,9 @@ struct WebTests {
     #expect(answers == expected.mapValues { ["still-up", $0] })
     let after = try lines(web.runs[web.runs.count - 2])
     let closed = after.filter { $0["state"] as? String == "closed" }.map { $0["url"] as! String }
-    #expect(after.count == urls.count && Set(closed) == ["http://site.example/order/gone", "http://vanished.site.example/order/x"])
+    #expect(
+      after.count == urls.count
+        && Set(closed) == ["http://site.example/order/gone", "http://vanished.site.example/order/x"])
     #expect(web.runs.last?.output.contains("sound") == true && web.counts.canary == 0)
   }
 

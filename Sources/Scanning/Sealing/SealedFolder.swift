@@ -28,7 +28,7 @@ public final class SealedFolder: Sendable {
   /// - Throws: ``MatchingError`` with `keyUnusable` for one that nothing can be encrypted to, or that is not in force now.
   public init(_ path: FilePath, sealingTo pem: [UInt8]) throws {
     self.path = path
-    guard let input = BIO_new_mem_buf(pem, CInt(clamping: pem.count)) else { throw SealingFailure.unusable("no memory") }
+    guard let input = BIO_new_mem_buf(pem, CInt(clamping: pem.count)) else { throw SealingFailure.now() }
     defer { BIO_free(input) }
     guard let parsed = PEM_read_bio_X509(input, nil, nil, nil) else {
       throw SealingFailure.unusable("it is no certificate in PEM form")

@@ -95,9 +95,11 @@ extension ScanCommand {
   private func refuseOptionsOfFiles() throws {
     if journalling.resume {
       throw UsageError(
-        "--resume is for files; URLs wait in the queue", hint: "what is not done of them: muhafiz scan --reports --record")
+        "--resume is for files; URLs wait in the queue", hint: "to go on: muhafiz scan --reports --record")
     }
-    if completeness.sourceDigest != nil { throw UsageError("--source-digest is for files; each URL has its own evidence") }
+    if completeness.sourceDigest != nil {
+      throw UsageError("--source-digest is for files; each URL has its own evidence")
+    }
     if tui { throw UsageError("--tui is for files; results of URLs appear as they are done") }
   }
 }

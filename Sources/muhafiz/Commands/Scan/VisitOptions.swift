@@ -34,6 +34,7 @@ struct VisitOptions: ParsableArguments {
 
   /// Whether an argument is meant as a URL; a file of that name would be written `./…`.
   private static func isURL(_ argument: String) -> Bool {
-    ["://", "[.]", "(.)", "[:]"].contains { argument.contains($0) } && !argument.hasPrefix("/") && !argument.hasPrefix(".")
+    ["://", "[.]", "(.)", "[:]"].contains { argument.contains($0) } && !argument.hasPrefix("/")
+      && !argument.hasPrefix(".")
   }
 }
