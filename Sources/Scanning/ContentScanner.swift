@@ -102,26 +102,38 @@ public struct ContentScanner: Sendable {
       if turns.isEmpty { return }
       for turn in turns {
         turn.coming?.readAhead()
-        try delivery.put(try walked(turn.work, links, &scanner), number: turn.number)
+        let walked = try walked(turn.work, links, &scanner) { part in
+          try delivery.put(part, number: turn.number, isPart: true, waitsForTurn: options.order == .path)
+        }
+        try delivery.put(walked, number: turn.number)
       }
     }
   }
 
-  private func walked(_ work: WalkSource.Work, _ links: LinkedContents, _ scanner: inout ItemScanner) throws -> Walked {
+  /// - Parameter deliver: Gets what came of a path before the rest has.
+  private func walked(
+    _ work: WalkSource.Work, _ links: LinkedContents, _ scanner: inout ItemScanner, deliver: @escaping (Walked) throws -> Void
+  ) throws -> Walked {
     switch work {
     case .done(let record):
-      control.skipped(record.stamp?.sizeInBytes ?? 0)
+      if record.isLast { control.skipped(record.stamp?.sizeInBytes ?? 0) }
       return Walked(record: record, isNew: false)
     case .entry(let entry):
+      let key = JournalRecord.Key(root: entry.root, path: entry.path)
       let items: [ScannedItem]
       switch entry.kind {
       case .skipped(let reason): items = [ScannedItem(at: .file(entry.path), state: .skipped(reason))]
       case .error(let reason): items = [ScannedItem(at: .file(entry.path), state: .error(reason))]
       case .file(let file):
-        items = try links.items(of: file, at: entry.path, control) { try scanner.scan(file, at: entry.path) }
+        func emit(_ items: [ScannedItem]) throws {
+          let part = JournalRecord(key: key, stamp: entry.stamp, items: items, isLast: false)
+          try deliver(Walked(record: part, isNew: true))
+        }
+        items = try links.items(of: file, at: entry.path, control, emit: emit) { emit in
+          try scanner.scan(file, at: entry.path, emit: emit)
+        }
       }
-      let record = JournalRecord(key: .init(root: entry.root, path: entry.path), stamp: entry.stamp, items: items)
-      return Walked(record: record, isNew: true)
+      return Walked(record: JournalRecord(key: key, stamp: entry.stamp, items: items), isNew: true)
     }
   }
 }
@@ -139,8 +151,7 @@ final class Report {
     var item = item
     item.matches = breaker.pass(item.matches, isPicture: item.perceptual == .hashed)
     guard item.verdict != nil, !item.matches.isEmpty else { return item }
-    item.verdict = blocklist.policy.verdict(for: item.matches)
-    if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
+    item.judge(by: blocklist.policy)
     return item
   }
 

@@ -10,16 +10,19 @@ import SystemPackage
 ///
 /// A worker keeps its digester and buffer from item to item.
 struct ItemScanner: ~Copyable {
-  private let blocklist: Blocklist
+  let blocklist: Blocklist
   private let control: ScanControl
-  private let options: ScanOptions
+  let options: ScanOptions
   private var digester: Digester
   let decoders: DecoderPool?
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18
-  /// Pages of one TIFF file.
-  private static let mostPages = 1000
+  /// Members of a disk image that are kept before they are handed on.
+  private static let mostMembers = 512
+
+  /// Takes items while there are more to come.
+  typealias Emit = ([ScannedItem]) throws -> Void
 
   /// - Parameter decoders: `nil` where nothing is decoded.
   init(blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl) throws {
@@ -35,10 +38,14 @@ struct ItemScanner: ~Copyable {
 
   /// Takes a file to its end.
   ///
-  /// - Returns: The item, and behind it the members where it is an archive, in the archive's order.
+  /// - Parameter emit: Gets members of a disk image while there are more to come.
+  /// - Returns: The item, and behind it the members where it is an archive, in the archive's order; of a disk image the
+  ///   members, and behind them the item, of which only then all is known.
   /// - Throws: What ends the scan: a damaged list, no decoder to be had, OpenSSL failing. Anything about the item itself
   ///   is an answer.
-  mutating func scan(_ file: WalkedFile, at path: FilePath) throws -> [ScannedItem] {
+  mutating func scan(
+    _ file: WalkedFile, at path: FilePath, emit: @escaping Emit
+  ) throws -> [ScannedItem] {
     control.began(path)
     let opened: WalkedFile.Opened
     switch file.open() {
@@ -68,8 +75,9 @@ struct ItemScanner: ~Copyable {
         control.pace(count)
         return count
       }
-      var items = try items(of: content, at: .file(path), nil, source, file: opened.descriptor, decoders!, &lease)
-      items[0] = items[0].stamped(opened)
+      var items = try items(of: content, at: .file(path), nil, source, opened.descriptor, emit, decoders!, &lease)
+      let own = items.firstIndex { $0.member == nil }!
+      items[own] = items[own].stamped(opened)
       return items
     }
   }
@@ -91,25 +99,28 @@ struct ItemScanner: ~Copyable {
         buffer.copyBytes(from: rest)
         return rest.count
       }
-      return try items(of: content, at: place, member, source, decoders, &lease)
+      return try items(of: content, at: place, member, source, nil, { _ in }, decoders, &lease)
     }
   }
 
   /// The item of a content that was digested, and the members where it is an archive or a disk image.
   ///
-  /// - Parameter file: Where the content is a file, which may be a disk image.
+  /// - Parameters:
+  ///   - file: Where the content is a file, which may be a disk image.
+  ///   - emit: Gets the first members of that.
   private mutating func items(
     of content: Content, at place: ContentLocation.Place, _ member: String?, _ source: ByteSource,
-    file: FileDescriptor? = nil, _ decoders: DecoderPool, _ lease: inout DecoderLease
+    _ file: FileDescriptor?, _ emit: @escaping Emit, _ decoders: DecoderPool,
+    _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     let item = try item(at: place, member, content, look(content, source, &lease))
     guard isOpened(content, isFile: file != nil) else { return [item] }
     if let disk = options.diskImages, let type = content.mediaType, type.isDiskImage, let file {
-      return try readDisk(item, type, disk, file, decoders, &lease)
+      return try readDisk(item, type, disk, file, emit, decoders, &lease)
     }
     let type = content.mediaType!
     return try decoders.withArchiveLease { archive in
-      try readMembers(of: item, nil, &lease) { try archive.readArchive(type, from: source, $0) }
+      try readMembers(of: item, nil, { _ in }, &lease) { try archive.readArchive(type, from: source, $0) }
     }
   }
 
@@ -121,7 +132,7 @@ struct ItemScanner: ~Copyable {
   }
 
   /// What one pass over an item's bytes gives.
-  private struct Content {
+  struct Content {
     var sizeInBytes: Int64 = 0
     var mediaType: MediaType?
     var digests: [Digest] = []
@@ -131,22 +142,6 @@ struct ItemScanner: ~Copyable {
     var isKnownGood = false
     /// Why the pass did not come to its end; an item's state then.
     var failure: ItemState?
-  }
-
-  /// What became of the perceptual part.
-  private struct Look {
-    /// Whether there should be a perceptual hash.
-    var isDue = false
-    /// Of the whole picture, upright.
-    var hash: PerceptualHash?
-    var frames: [FrameHash] = []
-    var queries: [[PerceptualHash]] = []
-    var matches: [Match] = []
-    /// Listed videos, by the pages or frames so far.
-    var videos: VideoSearch
-    var videoStop: VideoStop?
-    /// Why something is missing.
-    var failure: String?
   }
 
   /// - Parameter copy: Gets the bytes of content that can be decoded.
@@ -207,106 +202,6 @@ struct ItemScanner: ~Copyable {
     content.sizeInBytes += Int64(bytes.count)
   }
 
-  /// Hashes a picture or a video perceptually, and asks the lists.
-  ///
-  /// - Parameter source: The file; `nil` where it has been appended to the lease.
-  private func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
-    var look = Look(videos: blocklist.makeVideoSearch())
-    guard options.perceptual, content.failure == nil, !content.isKnownGood, let type = content.mediaType,
-      type.isPicture || type.isVideo
-    else {
-      return look
-    }
-    look.isDue = true
-    if type.isPicture {
-      var pages = 1
-      var page = 0
-      while page < pages {
-        let result = try lease.decode(type, page: page) { picture in
-          if page == 0 { pages = min(picture.pages, Self.mostPages) }
-          return queries(of: picture.luma)
-        }
-        switch result {
-        case .success(let queries):
-          if page == 0 { look.hash = queries[0][0] }
-          try ask(queries, &look)
-        case .failure(let unhashable):
-          look.failure = page == 0 ? unhashable.reason : "page \(page + 1): \(unhashable.reason)"
-          return look
-        }
-        page += 1
-      }
-      if pages == Self.mostPages { look.failure = "limit: \(pages) pages" }
-    }
-    guard type.hasFrames else {
-      if type.isVideo { look.failure = "\(type.rawValue) is not decoded" }
-      return look
-    }
-    if !options.fullVideo && blocklist.policy.verdict(for: content.matches) == .block {
-      look.videoStop = .exactMatch
-      return look
-    }
-    do {
-      // A picture's bytes are with the decoder already.
-      try lookAtFrames(type, type.isPicture ? nil : source, &lease, &look)
-    } catch let error as Errno {
-      look.failure = "the video cannot be read: \(error.reason)"
-    }
-    // A picture of one frame does not move.
-    if type.isPicture && look.frames.count < 2 { look.frames = [] }
-    return look
-  }
-
-  /// Looks at key frames first: where they show that a listed video is there, the rest would show nothing heavier.
-  private func lookAtFrames(
-    _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease, _ look: inout Look
-  ) throws {
-    let before = look
-    func read(_ detail: FrameDetail) throws -> Bool {
-      look = before
-      var isPart = false
-      let failure = try lease.decodeFrames(type, from: source, detail: detail) { frame in
-        let queries = queries(of: frame.luma)
-        look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
-        try ask(queries, &look)
-        isPart = frame.othersAreLeftOut
-      }
-      look.failure = failure?.reason
-      return isPart
-    }
-    if options.fullVideo || !blocklist.hasPerceptualHashes {
-      _ = try read(options.fullVideo ? .full : .usual)
-    } else if try read(.keyFrames) {
-      let whole = try look.videos.matches().filter { $0.video?.kind == .whole }
-      if look.failure == nil && blocklist.policy.verdict(for: whole) == .review {
-        look.videoStop = .listedVideo
-      } else {
-        _ = try read(.usual)
-      }
-    }
-  }
-
-  /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.
-  ///
-  /// Turned and mirrored forms are queries; without a list to ask nobody needs them, nor what is within borders.
-  ///
-  /// - Returns: One or two groups, in each the upright hash first.
-  private func queries(of luma: LumaPlane) -> [[PerceptualHash]] {
-    guard blocklist.hasPerceptualHashes || options.keepsQueries else { return [[PDQ.hash(luma)]] }
-    let whole = PDQ.dihedralHashes(luma)
-    guard let region = luma.regionWithinPlainBorders() else { return [whole] }
-    return [whole, luma.withCopy(of: region, PDQ.dihedralHashes)]
-  }
-
-  /// Asks for one picture or frame.
-  private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws {
-    if options.keepsQueries { look.queries += queries }
-    for hashes in queries {
-      for match in try blocklist.matches(near: hashes) { look.matches.add(match) }
-    }
-    try look.videos.add(queries)
-  }
-
   private func item(
     at place: ContentLocation.Place, _ member: String?, _ content: Content, _ look: Look
   ) throws -> ScannedItem {
@@ -326,9 +221,7 @@ struct ItemScanner: ~Copyable {
     item.frames = look.frames
     item.videoStop = look.videoStop
     item.queries = look.queries
-    item.verdict = blocklist.policy.verdict(for: item.matches)
-    // Not hashed must never look like no match.
-    if item.verdict == .clear && item.isIncomplete { item.verdict = nil }
+    item.judge(by: blocklist.policy)
     item.fingerprint = fingerprint
     return item
   }
@@ -337,10 +230,10 @@ struct ItemScanner: ~Copyable {
 extension ItemScanner {
   /// Reads the files of a disk image.
   ///
-  /// - Returns: The image's own item, with what became of its contents, and the files on it.
+  /// - Returns: The files on it that were not handed on, and the image's own item, with what became of its contents.
   private mutating func readDisk(
     _ file: ScannedItem, _ type: MediaType, _ options: DiskOptions, _ descriptor: FileDescriptor,
-    _ decoders: DecoderPool, _ lease: inout DecoderLease
+    _ emit: @escaping Emit, _ decoders: DecoderPool, _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
     var file = file
     let segments: ImageSegments
@@ -354,24 +247,28 @@ extension ItemScanner {
     // Segments have digests of their own; that of the medium is one that somebody may have written down.
     if self.options.sourceDigests && (type == .ewf || segments.count > 1) { options.insert(.medium) }
     let medium = type == .ewf ? nil : source
-    return try decoders.withArchiveLease { disk in
-      try readMembers(of: file, medium, &lease) { try disk.readDisk(type, from: source, options, $0) }
+    let items = try decoders.withArchiveLease { disk in
+      try readMembers(of: file, medium, emit, &lease) { try disk.readDisk(type, from: source, options, $0) }
     }
+    return Array(items.dropFirst() + items.prefix(1))
   }
 
   /// Reads an archive or a disk image, and the archives within it.
   ///
   /// - Parameters:
   ///   - medium: What the runs of members lie on; `nil` where it can be read through a decoder only.
+  ///   - emit: Gets members of a disk image that nothing will be added to, before there are too many.
   ///   - read: Reads, and hands on every event.
   /// - Returns: The archive's own item, with what became of its contents, and its members.
   private mutating func readMembers(
-    of file: ScannedItem, _ medium: ByteSource?, _ lease: inout DecoderLease,
+    of file: ScannedItem, _ medium: ByteSource?, _ emit: @escaping Emit,
+    _ lease: inout DecoderLease,
     _ read: ((ArchiveEvent) throws -> Void) throws -> Unhashable?
   ) throws -> [ScannedItem] {
     var items = [file]
     var origin: MemberOrigin?
     var check = MediumCheck()
+    let isDisk = file.mediaType.flatMap(MediaType.init)?.isDiskImage == true
     /// Places of the archives that are being read, the innermost last.
     var open = [0]
     var member: String?
@@ -389,7 +286,7 @@ extension ItemScanner {
         item.missMembers("a disk image in here is not opened")
       }
       items.append(item)
-      try check.end(path)
+      try check.end()
       member = nil
     }
     items[0].contents = .read
@@ -398,11 +295,16 @@ extension ItemScanner {
       failure = try read { event in
         switch event {
         case .member(let next):
+          // Of an archive that is open more may become known; how much it holds has a limit of its own.
+          if isDisk && open.count == 1 && items.count > Self.mostMembers {
+            try emit(Array(items.dropFirst()))
+            items.removeSubrange(1...)
+          }
           guard let reason = next.kind.reasonToSkip else {
             member = next.path
             origin = next.origin
             content = Content()
-            try check.begin(next.path, isImage: file.mediaType.flatMap(MediaType.init)?.isDiskImage == true)
+            try check.begin(next.path, isImage: isDisk)
             try digester.reset()
             try lease.reset()
             return
@@ -436,17 +338,6 @@ extension ItemScanner {
       for place in open { items[place].missMembers(failure.reason) }
     }
     return items
-  }
-}
-
-extension [Match] {
-  /// Adds a match, unless its entry was met as well or better by another hash of the content.
-  fileprivate mutating func add(_ match: Match) {
-    guard let place = firstIndex(where: { $0.list == match.list && $0.entry == match.entry }) else {
-      append(match)
-      return
-    }
-    if self[place].grade == .near && match.distanceInBits < self[place].distanceInBits { self[place] = match }
   }
 }
 

@@ -21,20 +21,31 @@ final class LinkedContents: @unchecked Sendable {
   private static let mostItems = 50_000
 
   /// The items of a file: as they were found under another of its names, or else as `scan` finds them.
+  ///
+  /// - Parameters:
+  ///   - emit: Gets items that come before the others.
+  ///   - scan: Hands such items on. A file that has them is read anew at each of its names: whoever waits for it may be
+  ///     what its items have to wait for.
   func items(
-    of file: WalkedFile, at path: FilePath, _ control: ScanControl, scan: () throws -> [ScannedItem]
+    of file: WalkedFile, at path: FilePath, _ control: ScanControl, emit: @escaping ItemScanner.Emit,
+    scan: (@escaping ItemScanner.Emit) throws -> [ScannedItem]
   ) throws -> [ScannedItem] {
-    if file.nameCount < 2 { return try scan() }
+    if file.nameCount < 2 { return try scan(emit) }
     if let items = take(file) {
       control.skipped(file.sizeInBytes)
       return items.map { $0.moved(to: path) }
     }
+    var isShared = true
     do {
-      let items = try scan()
-      keep(items, of: file)
+      let items = try scan { items in
+        if isShared { self.keep(nil, of: file) }
+        isShared = false
+        try emit(items)
+      }
+      if isShared { keep(items, of: file) }
       return items
     } catch {
-      keep(nil, of: file)
+      if isShared { keep(nil, of: file) }
       throw error
     }
   }
@@ -66,7 +77,7 @@ final class LinkedContents: @unchecked Sendable {
     condition.lock()
     defer { condition.unlock() }
     contents[file.identity] = nil
-    if let items, items.first?.state == .hashed, itemsKept + items.count <= Self.mostItems {
+    if let items, items.first(where: { $0.member == nil })?.state == .hashed, itemsKept + items.count <= Self.mostItems {
       contents[file.identity] = .found(items, namesLeft: file.nameCount - 1)
       itemsKept += items.count
     }

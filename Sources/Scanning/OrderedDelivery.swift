@@ -7,10 +7,16 @@ import Foundation
 final class OrderedDelivery<Value: Sendable>: @unchecked Sendable {
   // All stored properties are touched only with `condition` locked.
   private let condition = NSCondition()
-  private var waiting: [Int: Value] = [:]
+  private var waiting: [Int: Waiting] = [:]
   private var weightWaiting = 0
   private var next = 0
   private var failure: (any Error)?
+  private struct Waiting {
+    var values: [Value] = []
+    /// Whether no more of the number will come.
+    var isWhole = false
+  }
+
   private let deliver: (Value) throws -> Void
   private let window: Int
   private let mostWeight: Int
@@ -30,19 +36,32 @@ final class OrderedDelivery<Value: Sendable>: @unchecked Sendable {
   }
 
   /// Takes a value; returns when there is room for the next.
-  func put(_ value: Value, number: Int) throws {
+  ///
+  /// - Parameters:
+  ///   - isPart: Whether more of this number follow.
+  ///   - waitsForTurn: Whether a part waits until all before it is delivered. Whoever has something before it in hand
+  ///     itself must not.
+  func put(_ value: Value, number: Int, isPart: Bool = false, waitsForTurn: Bool = false) throws {
     condition.lock()
     defer { condition.unlock() }
-    waiting[number] = value
+    waiting[number, default: Waiting()].values.append(value)
+    if !isPart { waiting[number]?.isWhole = true }
     weightWaiting += weight(value)
-    while failure == nil, let value = waiting.removeValue(forKey: next) {
-      next += 1
-      weightWaiting -= weight(value)
-      do { try deliver(value) } catch { failure = error }
+    while failure == nil, let ready = waiting.removeValue(forKey: next) {
+      if ready.isWhole { next += 1 }
+      for value in ready.values where failure == nil {
+        weightWaiting -= weight(value)
+        do { try deliver(value) } catch { failure = error }
+      }
+      if !ready.isWhole { break }
     }
     condition.broadcast()
-    while failure == nil && (number >= next + window || (number >= next && weightWaiting > mostWeight)) {
-      condition.wait()
+    if isPart {
+      while failure == nil && waitsForTurn && number > next { condition.wait() }
+    } else {
+      while failure == nil && (number >= next + window || (number >= next && weightWaiting > mostWeight)) {
+        condition.wait()
+      }
     }
     if let failure { throw failure }
   }

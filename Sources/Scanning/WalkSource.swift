@@ -46,6 +46,8 @@ final class WalkSource: Sendable {
     /// What was drawn from the walk and is still to be done, last first.
     var coming: [Numbered] = []
     var number = 0
+    /// The path of which an earlier session has more records than were drawn.
+    var unfinished: JournalRecord.Key?
     var resumption = Resumption()
   }
 
@@ -109,18 +111,25 @@ final class WalkSource: Sendable {
     }
     let work: Work
     let key = state.entry.map { JournalRecord.Key(root: $0.root, path: $0.path) }
-    if let record = try state.history?.next(upTo: key) {
+    if let unfinished = state.unfinished {
+      let record = try state.history?.nextPart() ?? .cutOff(unfinished)
+      if record.isLast { state.unfinished = nil }
+      work = .done(record)
+    } else if let found = try state.history?.next(upTo: key) {
+      let record = found.record
       if let entry = state.entry, record.key == key {
         state.entry = nil
         if entry.stamp != record.stamp { state.resumption.noteChanged(entry.path) }
-        if entry.stamp == record.stamp && !record.mayBeFoundInFull {
+        if entry.stamp == record.stamp && found.isFinal {
           state.resumption.taken += 1
+          if !record.isLast { state.unfinished = record.key }
           work = .done(record)
         } else {
           work = .entry(entry)
         }
       } else {
         state.resumption.noteGone(record.key.path)
+        if !record.isLast { state.unfinished = record.key }
         work = .done(record)
       }
     } else if let entry = state.entry {

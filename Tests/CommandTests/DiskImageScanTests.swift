@@ -54,11 +54,11 @@ struct DiskImageScanTests {
     #expect(shown.contains("exhibit EX-9: disk") && shown.contains("vol1/DCIM/100/"), "\(shown)")
     let numbers = try muhafiz("case", "list").text.split(separator: "\n").dropFirst().map { String($0.prefix(8)) }
     let all = try numbers.map { try muhafiz("case", "show", $0).text }.joined()
-    #expect(all.contains("volume 2, inode ") && all.contains(", deleted, bytes "), "\(all)")
+    #expect(all.contains("volume 2, inode ") && all.contains(", allocated, bytes "), "\(all)")
     #expect(all.contains("volume 0, carved, bytes 61440000–"), "\(all)")
-    let run = (deleted["runs"] as? [[String: Int]])?.first
+    let run = (carved["runs"] as? [[String: Int]])?.first
     let recorded = try numbers.map { try muhafiz("case", "show", $0, "--format", "ndjson").text }.joined()
-    #expect(recorded.contains("\"member\":\"vol2/lagoon.jpg\"") && recorded.contains("\"offset\":\(run?["offset"] ?? -1),"))
+    #expect(recorded.contains("\"allocation\":\"carved\"") && recorded.contains("\"offset\":\(run?["offset"] ?? -1),"))
     #expect(try muhafiz("rematch", "--exhibit", "EX-9").exitCode == 0)
     let without = try scan("disk", "--no-disk-images")
     #expect(without.items.count == 1 && without.exit == 0)

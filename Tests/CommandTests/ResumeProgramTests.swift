@@ -53,8 +53,8 @@ import Testing
     try JSONSerialization.jsonObject(with: Data(report.split(separator: "\n").last!.utf8)) as! [String: Any]
   }
 
-  /// Lets a scan run until it has begun to report, then for some time, and kills it.
-  private func killed(_ arguments: [String], after microseconds: UInt32) throws -> (wasKilled: Bool, report: String) {
+  /// Lets a scan run until it has reported so many bytes, then for some time, and kills it.
+  private func killed(_ arguments: [String], after microseconds: UInt32, bytes: Int = 1) throws -> (wasKilled: Bool, report: String) {
     let process = Process()
     process.executableURL = URL(filePath: builtProgram("muhafiz"))
     process.arguments = arguments
@@ -66,7 +66,7 @@ import Testing
     process.standardError = FileHandle.nullDevice
     try process.run()
     // The first line is written when the journal is there and the scan begins.
-    while process.isRunning, try Data(contentsOf: URL(filePath: report)).isEmpty { usleep(500) }
+    while process.isRunning, try Data(contentsOf: URL(filePath: report)).count < bytes { usleep(500) }
     usleep(microseconds)
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
@@ -125,6 +125,65 @@ import Testing
     print(
       "journal: \(fired) kills of \(scans) scans of \(files) files, up to \(most) of one scan; all reports equal; seed \(seed)"
     )
+  }
+
+  /// The files of a disk image are journalled and reported while it is read; of one that was cut off, anew.
+  @Test(.enabled(if: TestDisks.has("mkfs.ext4"))) func anImageKilledWhileItIsReadLosesNothing() throws {
+    let files = 4000
+    var generator = SeededGenerator(seed: 4)
+    for name in ["on-disk", "tree"] {
+      try FileManager.default.createDirectory(atPath: scratch.path(name), withIntermediateDirectories: true)
+    }
+    for number in 0..<files {
+      let content = Data((0..<Int.random(in: 0...900, using: &generator)).map { UInt8(truncatingIfNeeded: $0 ^ number) })
+      try content.write(to: URL(filePath: scratch.path("on-disk/\(number)")))
+    }
+    for name in ["a", "z"] { try Data(name.utf8).write(to: URL(filePath: scratch.path("tree/\(name)"))) }
+    let made = try run(
+      "/bin/sh", ["-ec", "PATH=$PATH:/usr/sbin:/sbin; truncate -s 40M tree/disk; mkfs.ext4 -q -I 256 -N 8192 -d on-disk tree/disk; ln tree/disk tree/e"],
+      in: scratch.url)
+    #expect(made.exitCode == 0, "\(made.errorText)")
+    try importList()
+    let scan = ["scan", "tree"] + Self.plain
+    let whole = try muhafiz(scan)
+    let expected = itemLines(whole.text)
+    #expect(whole.exitCode == 0 && Set(expected).count == expected.count && expected.count > 2 * files, "\(whole.errorText)")
+    let seed = UInt64.random(in: 0...UInt64.max)
+    generator = SeededGenerator(seed: seed)
+    // In the order of inodes, where what is held back until its turn must come out the same.
+    #expect(try itemLines(muhafiz(scan + ["--order", "inode"]).text) == expected)
+    var (fired, cutOff) = (0, 0)
+    while cutOff < (isLongRun ? 50 : 4) {
+      var session = 0
+      while true {
+        let (wasKilled, report) = try killed(
+          scan + ["--io-limit", "40M"] + (session == 0 ? [] : ["--resume"]),
+          after: 0, bytes: Int.random(in: 1...whole.text.utf8.count, using: &generator))
+        let lines = itemLines(String(report[..<(report.lastIndex(of: "\n") ?? report.startIndex)]))
+        #expect(expected.starts(with: lines), "seed \(seed)")
+        if (2..<expected.count - 2).contains(lines.count) { cutOff += 1 }
+        guard wasKilled else {
+          #expect(lines == expected, "seed \(seed)")
+          break
+        }
+        fired += 1
+        session += 1
+        if session == 4 {
+          let last = try muhafiz(scan + ["--resume"])
+          #expect(itemLines(last.text) == expected, "seed \(seed)")
+          #expect(try summary(last.text)["report_sha256"] as? String == summary(whole.text)["report_sha256"] as? String)
+          break
+        }
+      }
+    }
+    print("journal: \(fired) kills of scans of an image of \(files) files, \(cutOff) amid its members; all reports equal; seed \(seed)")
+    // An image that was cut off, and is gone: what was found stays reported, and that it is not all.
+    let (wasKilled, report) = try killed(scan + ["--io-limit", "40M"], after: 0, bytes: 400_000)
+    #expect(wasKilled && itemLines(report).count > 600)
+    for name in ["disk", "e"] { unlink(scratch.path("tree/\(name)")) }
+    let gone = try muhafiz(scan + ["--resume"])
+    #expect(gone.exitCode == 3 && gone.text.contains("is gone, and was not read to its end"), "\(gone.errorText)")
+    #expect(itemLines(gone.text).count > 500)
   }
 
   @Test func aScanIsStoppedByTimeOrBySignalAndGoesOn() throws {

@@ -68,7 +68,7 @@ struct CompletenessTests {
     while let entry = walk.next() {
       guard case .file(let file) = entry.kind else { continue }
       // One that could not be read is not taken for the others.
-      let items = try links.items(of: file, at: entry.path, ScanControl()) {
+      let items = try links.items(of: file, at: entry.path, ScanControl(), emit: { _ in }) { _ in
         scans += 1
         return [ScannedItem(at: .file(entry.path), state: scans == 1 ? .error("input/output error") : .hashed)]
       }

@@ -131,7 +131,10 @@ struct JournalTests {
   private func read(_ home: FilePath) throws -> [JournalRecord] {
     var history = try ScanJournals(home: home).resume(Self.run).history()
     var all: [JournalRecord] = []
-    while let record = try history.next(upTo: nil) { all.append(record) }
+    while let found = try history.next(upTo: nil) {
+      all.append(found.record)
+      while let part = try history.nextPart() { all.append(part) }
+    }
     return all
   }
 
@@ -146,9 +149,33 @@ struct JournalTests {
     // One that is worth another look does not hide what an earlier session knew.
     #expect(merged.map(text) == [all[0], all[1], all[2], anew, all[6], all[8]].map(text))
     var history = try ScanJournals(home: home("home")).resume(Self.run).history()
-    #expect(try history.next(upTo: all[0].key)?.key == all[0].key)
+    #expect(try history.next(upTo: all[0].key)?.record.key == all[0].key)
     #expect(try history.next(upTo: JournalRecord.Key(root: 1, path: "a/0000x")) == nil)
-    #expect(try history.next(upTo: all[7].key)?.key == all[1].key)
+    #expect(try history.next(upTo: all[7].key)?.record.key == all[1].key)
+  }
+
+  @Test func recordsOfOnePathComeTogetherFromTheLatestSession() throws {
+    func part(_ name: String, _ member: String?, _ version: Int64, isLast: Bool = false, missing: String? = nil) -> JournalRecord {
+      var item = ScannedItem(at: .file(FilePath(name)), member: member, state: .hashed)
+      if let missing { item.missMembers(missing) }
+      return JournalRecord(
+        key: .init(root: 1, path: FilePath(name)),
+        stamp: FileStamp(inode: 1, sizeInBytes: version, modified: 0, changed: 0), items: [item], isLast: isLast)
+    }
+    let (file, other) = (part("a", nil, 1, isLast: true), part("d", nil, 1, isLast: true))
+    let old = [part("b", "1", 1), part("b", "2", 1)]  // Cut off there, in the first session.
+    let new = [part("b", "1", 2), part("b", "2", 2), part("b", nil, 2, isLast: true)]
+    let broken = [part("c", "1", 1, missing: "the archive cannot be read"), part("c", nil, 1, isLast: true)]
+    try write([[[file], old], [new, broken], [[other]]], to: home("home"))
+    #expect(try read(home("home")).map(text) == ([file] + new + broken + [other]).map(text))
+    var history = try ScanJournals(home: home("home")).resume(Self.run).history()
+    var finals: [Bool] = []
+    while let found = try history.next(upTo: nil) { finals.append(found.isFinal) }  // Passing over what follows the first.
+    #expect(finals == [true, true, false, true])
+    try write([[[file], old]], to: home("cut-off"))
+    history = try ScanJournals(home: home("cut-off")).resume(Self.run).history()
+    #expect(try history.next(upTo: nil)?.isFinal == true && history.next(upTo: nil)?.isFinal == false)
+    #expect(try history.nextPart()?.items[0].member == "2" && history.nextPart() == nil)
   }
 
   @Test mutating func aJournalCutOffAnywhereKeepsItsWholeFrames() throws {

@@ -174,8 +174,8 @@ struct ResumeTests {
           }
           var history = try left.resume(Self.run).history()
           var lines: [String] = []
-          while let record = try history.next(upTo: nil) {
-            lines += record.items.map { String(decoding: ItemLine.of($0).bytes, as: UTF8.self) }
+          while let found = try history.next(upTo: nil) {
+            lines += found.record.items.map { String(decoding: ItemLine.of($0).bytes, as: UTF8.self) }
           }
           #expect(lines.count >= due && all.lines.starts(with: lines), "operation \(number), seed \(seed)")
           kept += lines.count

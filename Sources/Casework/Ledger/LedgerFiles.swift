@@ -124,17 +124,12 @@ struct LedgerFiles: Sendable {
 
   /// One publisher at a time; the next waits.
   func withLock<Result>(_ body: () throws -> Result) throws -> Result {
-    do { try DurableFile.makeFolder(folder) } catch { throw CaseworkError(error) }
-    let path = folder.appending("LOCK")
-    let descriptor: FileDescriptor
-    do {
-      descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-    } catch let error as Errno { throw CaseworkError(MatchingError(error, "open", path)) }
-    defer { close(descriptor.rawValue) }
-    while flock(descriptor.rawValue, LOCK_EX) != 0 {
-      guard errno == EINTR else { throw CaseworkError(MatchingError(Errno(rawValue: errno), "lock", path)) }
-    }
+    let lock: FolderLock?
+    do throws(MatchingError) {
+      try DurableFile.makeFolder(folder)
+      lock = try FolderLock(folder, waits: true)
+    } catch { throw CaseworkError(error) }
+    defer { withExtendedLifetime(lock) {} }
     return try body()
   }
 }

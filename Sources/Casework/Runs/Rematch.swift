@@ -119,18 +119,13 @@ public struct Rematch {
     var fingerprint = content.fingerprint
     fingerprint.perceptualHash = nil
     var matches = try blocklist.matches(for: fingerprint)
-    func add(_ found: [Match]) {
-      for match in found where !matches.contains(where: { $0.list == match.list && $0.entry == match.entry }) {
-        matches.append(match)
-      }
-    }
     // What is within borders counts as a frame of its own here; the share of the listed video is the same.
     var videos = blocklist.makeVideoSearch()
     for hashes in content.queries {
-      add(try blocklist.matches(near: hashes))
+      for match in try blocklist.matches(near: hashes) { matches.add(match) }
       try videos.add([hashes])
     }
-    add(try videos.matches())
+    for match in try videos.matches() { matches.add(match) }
     return matches
   }
 

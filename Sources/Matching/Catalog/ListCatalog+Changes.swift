@@ -197,22 +197,11 @@ extension ListCatalog {
   /// One importer at a time.
   private func withLock<Result>(_ body: () throws -> Result) throws -> Result {
     try DurableFile.makeFolder(folder, on: fileSystem)
-    let path = folder.appending("LOCK")
-    let descriptor: FileDescriptor
-    do {
-      descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-    } catch let error as Errno { throw MatchingError(error, "open", path) }
-    defer {
-      // A child that was forked meanwhile may still hold the descriptor, and with it the lock.
-      flock(descriptor.rawValue, LOCK_UN)
-      close(descriptor.rawValue)
+    guard let lock = try FolderLock(folder) else {
+      throw MatchingError(
+        .locked, "another muhafiz is changing the lists in \(folder)", hint: "try again when it is done")
     }
-    guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-      throw errno == EWOULDBLOCK
-        ? MatchingError(.locked, "another muhafiz is changing the lists in \(folder)", hint: "try again when it is done")
-        : MatchingError(Errno(rawValue: errno), "lock", path)
-    }
+    defer { withExtendedLifetime(lock) {} }
     return try body()
   }
 }

@@ -6,10 +6,7 @@ extension DurableFile {
   package static func sweepOrphans(
     in folder: FilePath, on fileSystem: any DurableFileSystem = HostFileSystem()
   ) throws(MatchingError) {
-    for name in try names(in: folder, on: fileSystem) where name.hasPrefix(".") && name.hasSuffix(orphanSuffix) {
-      let orphan = folder.appending(name)
-      try call("remove", orphan) { () throws(Errno) in try fileSystem.remove(orphan) }
-    }
+    try sweep(".", in: folder, on: fileSystem)
   }
 
   /// Removes what writers of one file that did not live to the end have left beside it. Nobody else may be writing it.
@@ -17,9 +14,14 @@ extension DurableFile {
     of path: FilePath, on fileSystem: any DurableFileSystem = HostFileSystem()
   ) throws(MatchingError) {
     guard let own = path.lastComponent?.string else { return }
-    for name in try names(in: folder(of: path), on: fileSystem)
-    where name.hasPrefix(".\(own).") && name.hasSuffix(orphanSuffix) {
-      let orphan = path.removingLastComponent().appending(name)
+    try sweep(".\(own).", in: folder(of: path), on: fileSystem)
+  }
+
+  private static func sweep(
+    _ prefix: String, in folder: FilePath, on fileSystem: any DurableFileSystem
+  ) throws(MatchingError) {
+    for name in try names(in: folder, on: fileSystem) where name.hasPrefix(prefix) && name.hasSuffix(orphanSuffix) {
+      let orphan = folder.appending(name)
       try call("remove", orphan) { () throws(Errno) in try fileSystem.remove(orphan) }
     }
   }

@@ -112,12 +112,20 @@ package struct DurableFile: ~Copyable {
   }
 
   private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(MatchingError) {
+    try Self.writeAll(bytes, at: offset, to: descriptor, temporary, on: fileSystem)
+  }
+
+  /// Writes all of some bytes to a file that is open under a path.
+  static func writeAll(
+    _ bytes: UnsafeRawBufferPointer, at offset: Int64, to descriptor: FileDescriptor, _ path: FilePath,
+    on fileSystem: any DurableFileSystem
+  ) throws(MatchingError) {
     var done = 0
     while done < bytes.count {
-      let count = try Self.call("write", temporary) { () throws(Errno) in
+      let count = try call("write", path) { () throws(Errno) in
         try fileSystem.write(descriptor, at: offset + Int64(done), UnsafeRawBufferPointer(rebasing: bytes[done...]))
       }
-      guard count > 0 else { throw MatchingError(.inputOutput, "cannot write \(temporary): it takes no more bytes") }
+      guard count > 0 else { throw MatchingError(.inputOutput, "cannot write \(path): it takes no more bytes") }
       done += count
     }
   }

@@ -37,14 +37,7 @@ package struct DurableLog: ~Copyable {
   package mutating func append(_ piece: UnsafeRawBufferPointer) throws(MatchingError) {
     if let failure { throw failure }
     do throws(MatchingError) {
-      var done = 0
-      while done < piece.count {
-        let count = try DurableFile.call("write", path) { () throws(Errno) in
-          try fileSystem.write(descriptor, at: size + Int64(done), UnsafeRawBufferPointer(rebasing: piece[done...]))
-        }
-        guard count > 0 else { throw MatchingError(.inputOutput, "cannot write \(path): it takes no more bytes") }
-        done += count
-      }
+      try DurableFile.writeAll(piece, at: size, to: descriptor, path, on: fileSystem)
       do throws(Errno) { try fileSystem.sync(descriptor) } catch { throw MatchingError(error, "sync", path) }
     } catch {
       failure = error

@@ -110,3 +110,14 @@ public enum Verdict: String, Sendable, CaseIterable {
   /// The same content as a listed entry.
   case block
 }
+
+extension [Match] {
+  /// Adds a match, unless its entry was met as well or better by another hash of the content.
+  package mutating func add(_ match: Match) {
+    guard let place = firstIndex(where: { $0.list == match.list && $0.entry == match.entry }) else {
+      append(match)
+      return
+    }
+    if self[place].grade == .near && match.distanceInBits < self[place].distanceInBits { self[place] = match }
+  }
+}

@@ -111,6 +111,12 @@ public struct ScannedItem: Sendable {
     self.state = state
   }
 
+  /// Gives the verdict on the matches. Not hashed must never look like no match.
+  package mutating func judge(by policy: MatchPolicy) {
+    verdict = policy.verdict(for: matches)
+    if verdict == .clear && isIncomplete { verdict = nil }
+  }
+
   /// Notes that members are missing. Nothing is clear of which a part was not seen.
   package mutating func missMembers(_ reason: String) {
     contents = .incomplete(reason)

@@ -72,9 +72,10 @@ public struct ReportVerification: ~Copyable {
       throw ReportError("the report is of \(begin.roots.count) paths, and \(evidence.count) are given")
     }
     try advance()
-    // The scan walked the paths in this order.
-    let roots = zip(begin.roots.map { FilePath($0) }, evidence).sorted {
-      $0.0.bytes.lexicographicallyPrecedes($1.0.bytes)
+    // The scan walked the paths in this order, and one below another as part of that.
+    let walked = DirectoryWalk.disjoint(evidence)
+    let roots = zip(begin.roots.map { FilePath($0) }, evidence).filter { walked.contains($0.1) }.sorted {
+      $0.0.precedes($1.0)
     }
     for (given, place) in roots { try compare(given, with: place) }
     while let item = next {
@@ -112,7 +113,7 @@ public struct ReportVerification: ~Copyable {
     var walk = DirectoryWalk([place])
     while let entry = walk.next() {
       let path = entry.path.moved(from: place, to: given)
-      while let item = next, item.member != nil || item.path.precedes(path) {
+      while let item = next, item.member != nil || (item.path.starts(with: given) && item.path.precedes(path)) {
         if item.member == nil { try note(.missing(item.path)) }
         try advance()
       }
@@ -149,10 +150,6 @@ public struct ReportVerification: ~Copyable {
 }
 
 extension FilePath {
-  fileprivate func precedes(_ other: FilePath) -> Bool {
-    withPlatformString { one in other.withPlatformString { strcmp(one, $0) < 0 } }
-  }
-
   /// The same place below another root.
   fileprivate func moved(from root: FilePath, to other: FilePath) -> FilePath {
     var rest = self

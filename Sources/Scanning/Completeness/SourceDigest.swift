@@ -8,7 +8,8 @@ public enum SourceDigest {
 
   /// Reads the source from first to last byte.
   ///
-  /// - Throws: `Errno` where a byte cannot be read: a digest of less would be one of something else.
+  /// - Throws: `Errno` where a byte cannot be read: a digest of less would be one of something else. `Errno.canceled`
+  ///   where the control is told to stop meanwhile.
   public static func take(of path: FilePath, control: ScanControl) throws -> Digest {
     let descriptor = path.withPlatformString { openUntouched(in: AT_FDCWD, $0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw Errno(rawValue: errno) }
@@ -23,6 +24,7 @@ public enum SourceDigest {
     defer { buffer.deallocate() }
     var digester = try Digester([.sha256])
     while case let count = try file.read(into: buffer), count > 0 {
+      if control.isStopped { throw Errno.canceled }
       try digester.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       control.pace(count)
     }

@@ -52,7 +52,7 @@ struct DirectoryWalk: ~Copyable {
 
   /// - Parameter roots: Paths as the user gave them. A path below another is walked once, as part of the other.
   init(_ roots: [FilePath]) {
-    self.roots = Self.disjoint(roots).sorted { $1.bytes.lexicographicallyPrecedes($0.bytes) }
+    self.roots = Self.disjoint(roots).sorted { $1.precedes($0) }
   }
 
   /// The next item, or `nil` at the end. Folders are no items, but one that cannot be read is an error.
@@ -113,8 +113,8 @@ struct DirectoryWalk: ~Copyable {
     switch Self.names(in: folder) {
     case .failure(let error): return error
     case .success(let names):
-      let identity = WalkedFile.Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
-      folders.append(Folder(open: folder, identity: identity, pathLength: path.count, names: names))
+      folders.append(
+        Folder(open: folder, identity: WalkedFile.Identity(status), pathLength: path.count, names: names))
       if folders.count > Self.mostOpen { folders[folders.count - 1 - Self.mostOpen].open = nil }
       return nil
     }
@@ -130,7 +130,7 @@ struct DirectoryWalk: ~Copyable {
     let folder = descriptor >= 0 ? OpenFolder(descriptor) : nil
     var status = stat()
     if let folder, fstat(folder.descriptor, &status) == 0,
-      folders[above].identity == .init(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+      folders[above].identity == WalkedFile.Identity(status)
     {
       folders[above].open = folder
       return nil

@@ -18,7 +18,7 @@ struct MediumCheck: ~Copyable {
 
   mutating func update(_ bytes: UnsafeRawBufferPointer) throws { try digester?.update(bytes) }
 
-  mutating func end(_ member: String) throws {
+  mutating func end() throws {
     if let taken = try digester?.finish() { digests = taken }
     digester = nil
   }

@@ -20,6 +20,11 @@ final class WalkedFile: Sendable {
   struct Identity: Hashable {
     let device: UInt64
     let inode: UInt64
+
+    init(_ status: stat) {
+      device = UInt64(status.st_dev)
+      inode = UInt64(status.st_ino)
+    }
   }
 
   let identity: Identity
@@ -47,7 +52,7 @@ final class WalkedFile: Sendable {
   }
 
   init(_ status: stat, in folder: OpenFolder?, name: [CChar]) {
-    identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    identity = Identity(status)
     sizeInBytes = Int64(status.st_size)
     nameCount = Int(clamping: status.st_nlink)
     allocatedBytes = Int64(status.st_blocks) &* 512
@@ -111,7 +116,7 @@ final class WalkedFile: Sendable {
     var status = stat()
     guard fstat(descriptor, &status) == 0,
       status.st_mode & S_IFMT == S_IFREG || (folder == nil && status.st_mode & S_IFMT == S_IFBLK),
-      identity == Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+      identity == Identity(status)
     else {
       close(descriptor)
       return .failure(Failure(reason: "became another file before it was opened"))

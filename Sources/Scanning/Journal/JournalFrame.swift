@@ -3,14 +3,14 @@ import Hashing
 /// A group of records that became durable together; `JournalFormat.md`, "Frames".
 ///
 ///     OFFSET  SIZE  MEANING
-///          0     8  "MUHJRNL1"
+///          0     8  "MUHJRNL2"
 ///          8     8  number of the frame in its file, from 0, little-endian
 ///         16     8  length of the payload in bytes, little-endian
 ///         24    32  SHA-256 of the run's 16 bytes, the file's number (8, little-endian), bytes 0…23 and the payload
 ///         56        payload: records, one after the other
 enum JournalFrame {
   static let headerSize = 56
-  static let magic = Array("MUHJRNL1".utf8)
+  static let magic = Array("MUHJRNL2".utf8)
   private static let digestOffset = 24
 
   /// What a frame's digest says besides its bytes, so that none can stand in the place of another.

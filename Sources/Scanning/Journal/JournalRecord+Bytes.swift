@@ -17,6 +17,7 @@ extension JournalRecord {
       bytes.put(stamp.modified)
       bytes.put(stamp.changed)
     }
+    bytes.put(isLast ? 1 : 0)
     bytes.put(items) { $1.write(to: &$0) }
   }
 
@@ -30,6 +31,7 @@ extension JournalRecord {
       FileStamp(
         inode: try bytes.number(), sizeInBytes: try bytes.int64(), modified: try bytes.int64(), changed: try bytes.int64())
     }
+    isLast = try bytes.number() == 1
     items = try bytes.array { bytes throws(JournalBytesReader.Malformed) in
       try ScannedItem(at: .file(path), from: &bytes)
     }

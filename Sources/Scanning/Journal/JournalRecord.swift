@@ -4,6 +4,9 @@ import Matching
 import SystemPackage
 
 /// What a scan came to at one path of the walk: an item, and behind it the members where it is an archive.
+///
+/// Of a disk image, which may have millions of members, there are several, one behind the other: its members as they
+/// come, and in the last the item itself.
 struct JournalRecord: Sendable {
   /// The place in order of the given path that led here, and the path: what records are sorted by.
   let key: Key
@@ -11,6 +14,8 @@ struct JournalRecord: Sendable {
   let stamp: FileStamp?
   /// As they were found, before near matches of flooding entries lose their weight: that is done as they are reported.
   let items: [ScannedItem]
+  /// Whether no more records of the path follow.
+  var isLast = true
 
   struct Key: Sendable, Hashable, Comparable {
     let root: Int
@@ -18,7 +23,7 @@ struct JournalRecord: Sendable {
 
     static func < (one: Self, other: Self) -> Bool {
       if one.root != other.root { return one.root < other.root }
-      return one.path.withPlatformString { first in other.path.withPlatformString { strcmp(first, $0) < 0 } }
+      return one.path.precedes(other.path)
     }
   }
 
@@ -31,7 +36,13 @@ struct JournalRecord: Sendable {
   /// Whether nothing was learned that another look might not put right.
   var isWorthAnotherLook: Bool {
     if stamp == nil { return true }
-    if case .error = items.first?.state { return true }
+    if case .error = items.first(where: { $0.member == nil })?.state { return true }
     return false
+  }
+
+  /// Where the rest of a disk image is not known, and it is no longer there.
+  static func cutOff(_ key: Key) -> JournalRecord {
+    let item = ScannedItem(at: .file(key.path), state: .error("is gone, and was not read to its end"))
+    return JournalRecord(key: key, stamp: nil, items: [item])
   }
 }

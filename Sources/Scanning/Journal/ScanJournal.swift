@@ -17,13 +17,13 @@ public final class ScanJournal: @unchecked Sendable {  // `log` is used by the o
   private let folder: FilePath
   private let fileSystem: any DurableFileSystem
   private let context: [UInt8]
-  private let lock: JournalLock
+  private let lock: FolderLock
   private var log: DurableLog
   private var framesWritten: UInt64 = 0
 
   /// Begins a session.
   init(
-    _ plan: ScanPlan, in folder: FilePath, earlierSessions: Int, lock: JournalLock, on fileSystem: any DurableFileSystem
+    _ plan: ScanPlan, in folder: FilePath, earlierSessions: Int, lock: FolderLock, on fileSystem: any DurableFileSystem
   ) throws {
     guard let run = UUID(uuidString: plan.run) else { throw JournalError.damaged(folder, "its run is no UUID") }
     context = withUnsafeBytes(of: run.uuid, Array.init)
@@ -76,31 +76,5 @@ public final class ScanJournal: @unchecked Sendable {  // `log` is used by the o
     } else {
       try ScanJournals.write(plan, in: folder, on: fileSystem)
     }
-  }
-}
-
-/// Keeps a second scan from writing the same journal.
-final class JournalLock: Sendable {
-  private let descriptor: FileDescriptor
-
-  init(_ folder: FilePath) throws {
-    let path = folder.appending("LOCK")
-    do {
-      descriptor = try FileDescriptor.open(
-        path, .readWrite, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-    } catch let error as Errno { throw MatchingError(error, "open", path) }
-    guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-      // The descriptor is closed by `deinit`, which runs for an object that is whole, thrown away or not.
-      let error = Errno(rawValue: errno)
-      throw error == .wouldBlock
-        ? JournalError(.locked, "the scan of \(folder) is under way", hint: "wait for its end, or stop it")
-        : MatchingError(error, "lock", path)
-    }
-  }
-
-  deinit {
-    // A decoder that was forked meanwhile may still hold the descriptor, and with it the lock.
-    flock(descriptor.rawValue, LOCK_UN)
-    close(descriptor.rawValue)
   }
 }

@@ -44,7 +44,7 @@ public struct ScanJournals: Sendable {
   public func begin(_ plan: ScanPlan) throws -> ScanJournal {
     let place = folder.appending(plan.run)
     try DurableFile.makeFolder(place, on: fileSystem)
-    let lock = try JournalLock(place)
+    let lock = try Self.lock(place)
     try Self.write(plan, in: place, on: fileSystem)
     return try ScanJournal(plan, in: place, earlierSessions: 0, lock: lock, on: fileSystem)
   }
@@ -57,7 +57,7 @@ public struct ScanJournals: Sendable {
     guard try runs().contains(run) else {
       throw JournalError(.nothingToResume, "there is no scan \(run) to go on with")
     }
-    let lock = try JournalLock(place)
+    let lock = try Self.lock(place)
     let plan = try plan(of: run)
     try DurableFile.sweepOrphans(in: place, on: fileSystem)
     var numbers: [Int] = []
@@ -88,11 +88,18 @@ public struct ScanJournals: Sendable {
       let other = others.first { $0.run == run }
       if let other, !(other.hasRoots(of: plan) && other.options == plan.options) { continue }
       let place = folder.appending(run)
-      let lock: JournalLock
-      do { lock = try JournalLock(place) } catch let error as JournalError where error.code == .locked { continue }
+      guard let lock = try FolderLock(place) else { continue }
       try Self.remove(place, on: fileSystem)
       withExtendedLifetime(lock) {}
     }
+  }
+
+  /// Keeps a second scan from writing the same journal.
+  private static func lock(_ folder: FilePath) throws -> FolderLock {
+    guard let lock = try FolderLock(folder) else {
+      throw JournalError(.locked, "the scan of \(folder) is under way", hint: "wait for its end, or stop it")
+    }
+    return lock
   }
 
   private func runs() throws -> [String] {

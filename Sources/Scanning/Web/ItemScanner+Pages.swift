@@ -101,10 +101,10 @@ extension ItemScanner {
     for (number, track) in StreamChoice.smallest.tracks(of: page).enumerated() {
       let place = ContentLocation.Place.url(target.url.description)
       let member = "video \(number + 1)"
-      if let failure = track.failure, !track.isLive {
+      if let failure = track.failure, failure.code != .limit {
         let item = ScannedItem(at: place, member: member, state: .unhashable(failure.reason))
         items.append(item.fetched(by: [], from: target.reference))
-      } else if let whole = track.singleFile {
+      } else if track.failure == nil, let whole = track.singleFile {
         start(whole, PageReference(url, track.raw, number), .media)
       } else {
         let assembly = StreamAssembly(

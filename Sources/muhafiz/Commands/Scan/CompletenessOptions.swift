@@ -31,6 +31,9 @@ struct CompletenessOptions: ParsableArguments {
       let digest = try SourceDigest.take(of: FilePath(sourceDigest), control: control)
       if let before, before != digest { complain("error: \(sourceDigest) is not what it was before the scan") }
       return digest
+    } catch Errno.canceled {
+      complain("warning: the digest of \(sourceDigest) was not taken to its end")
+      return nil
     } catch let error as Errno {
       if before == nil { throw UsageError("cannot take the digest of \(sourceDigest): \(error)") }
       complain("error: the digest of \(sourceDigest) cannot be taken again: \(error)")
