@@ -243,3 +243,14 @@ struct JournalTests {
     #expect(try journals.plans().isEmpty && FileManager.default.contentsOfDirectory(atPath: scratch.path("home/scans")).isEmpty)
   }
 }
+
+/// Where members lie is what a decoder says, which a file may have taken over.
+struct MemberRunTests {
+  @Test(arguments: [[Int64.max, Int64.max], [Int64.max, 1], [-1, 11], [11], [4, 7]])
+  func runsThatDoNotAddUpToTheMemberAreNoSource(lengths: [Int64]) {
+    let origin = MemberOrigin(
+      volume: 1, inode: nil, allocation: .allocated, runs: lengths.map { MemberOrigin.Run(offset: 0, length: $0) })
+    let medium = ByteSource(sizeInBytes: 100) { _, _ in 0 }
+    #expect(origin.source(of: 10, on: medium) == nil)
+  }
+}

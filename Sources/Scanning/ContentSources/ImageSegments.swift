@@ -104,6 +104,8 @@ extension MemberOrigin {
     var starts: [Int64] = []
     var total: Int64 = 0
     for run in runs {
+      // A decoder says how long they are: more than the member is no more to be added up than it is to be read.
+      guard run.length >= 0, run.length <= sizeInBytes - total else { return nil }
       starts.append(total)
       total += run.length
     }
