@@ -32,7 +32,7 @@ let package = Package(
     .systemLibrary(name: "CPDF", pkgConfig: "libqpdf", providers: [.apt(["libqpdf-dev"])]),
     .systemLibrary(
       name: "CContainers", pkgConfig: "libarchive",
-      providers: [.apt(["libarchive-dev", "libtsk-dev", "libewf-dev"])]),
+      providers: [.apt(["libarchive-dev", "libtsk-dev", "libewf-dev", "libudfread-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),

@@ -1,4 +1,4 @@
-// libarchive, libtsk and libewf, as Swift imports them. Linked by muhafiz-decoder alone.
+// libarchive, libtsk, libewf and libudfread, as Swift imports them. Linked by muhafiz-decoder alone.
 #include <archive.h>
 #include <archive_entry.h>
 
@@ -7,3 +7,5 @@
 #include <libbfio.h>
 #include <libewf.h>
 #include <tsk/libtsk.h>
+#include <udfread/blockinput.h>
+#include <udfread/udfread.h>

@@ -49,15 +49,11 @@ static void put(const struct heif_image *image, const media_request *request, me
   media_plane_close(&plane);
 }
 
-static struct heif_error decode(
-  struct heif_context *context, const media_request *request, media_result *result, struct heif_image_handle **handle,
-  struct heif_image **image
+// Leaves `image` empty and no error where `result` says why.
+static struct heif_error decode_handle(
+  struct heif_image_handle **handle, const media_request *request, media_result *result, struct heif_image **image
 ) {
-  struct heif_error error =
-    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
-  if (error.code != heif_error_Ok) return error;
-  error = heif_context_get_primary_image_handle(context, handle);
-  if (error.code != heif_error_Ok) return error;
+  struct heif_error error = {0};
   int width = heif_image_handle_get_width(*handle), height = heif_image_handle_get_height(*handle);
   if (media_check_size(request, result, width > 0 ? (uint64_t)width : 0, height > 0 ? (uint64_t)height : 0)) return error;
   struct heif_decoding_options *options = heif_decoding_options_alloc();
@@ -70,6 +66,16 @@ static struct heif_error decode(
   error = heif_decode_image(*handle, image, heif_colorspace_RGB, heif_chroma_interleaved_RGB, options);
   heif_decoding_options_free(options);
   return error;
+}
+
+static struct heif_error decode(
+  struct heif_context *context, const media_request *request, media_result *result, struct heif_image_handle **handle,
+  struct heif_image **image
+) {
+  struct heif_error error =
+    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
+  if (error.code == heif_error_Ok) error = heif_context_get_primary_image_handle(context, handle);
+  return error.code == heif_error_Ok ? decode_handle(handle, request, result, image) : error;
 }
 
 void media_decode_heif(const media_request *request, media_result *result) {
@@ -90,5 +96,79 @@ void media_decode_heif(const media_request *request, media_result *result) {
   }
   heif_image_release(image);
   heif_image_handle_release(handle);
+  heif_context_free(context);
+}
+
+#define MOST_FURTHER 256
+
+// The handle of a further picture, and how many there are.
+static struct heif_error find_further(
+  struct heif_context *context, const media_request *request, media_result *result, struct heif_image_handle **first,
+  struct heif_image_handle **handle
+) {
+  struct heif_error error =
+    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
+  if (error.code == heif_error_Ok) error = heif_context_get_primary_image_handle(context, first);
+  if (error.code != heif_error_Ok) return error;
+  heif_item_id thumbnails[MOST_FURTHER], others[MOST_FURTHER], primary = 0;
+  int count = heif_image_handle_get_list_of_thumbnail_IDs(*first, thumbnails, MOST_FURTHER);
+  int images = heif_context_get_list_of_top_level_image_IDs(context, others, MOST_FURTHER);
+  heif_context_get_primary_image_ID(context, &primary);
+  uint32_t at = 0;
+  for (int i = 0; i < count && i < MOST_FURTHER; i++, at++) {
+    if (at != request->frame) continue;
+    result->left_out = 1;
+    error = heif_image_handle_get_thumbnail(*first, thumbnails[i], handle);
+  }
+  for (int i = 0; i < images && i < MOST_FURTHER; i++) {
+    if (others[i] == primary) continue;
+    if (at == request->frame) error = heif_context_get_image_handle(context, others[i], handle);
+    at++;
+  }
+  result->frames = at;
+  return error;
+}
+
+static void copy_rows(const struct heif_image *image, const media_request *request, media_result *result) {
+  int stride = 0;
+  const uint8_t *pixels = heif_image_get_plane_readonly(image, heif_channel_interleaved, &stride);
+  int width = heif_image_get_primary_width(image), height = heif_image_get_primary_height(image);
+  if (!pixels || width <= 0 || height <= 0 || stride / 3 < width) {
+    media_fail(result, MEDIA_BROKEN, "heif: no pixels");
+    return;
+  }
+  if (media_check_size(request, result, (uint64_t)width, (uint64_t)height)) return;
+  size_t row = 3 * (size_t)width;
+  if ((size_t)height > request->capacity / row) {
+    media_fail(result, MEDIA_LIMIT, "limit: %d x %d pixels", width, height);
+    return;
+  }
+  for (int y = 0; y < height; y++) {
+    memcpy((uint8_t *)request->samples + (size_t)y * row, pixels + (size_t)y * (size_t)stride, row);
+  }
+  result->width = result->picture_width = (uint32_t)width;
+  result->height = result->picture_height = (uint32_t)height;
+}
+
+void media_decode_heif_further(const media_request *request, media_result *result) {
+  *result = (media_result){0};
+  struct heif_context *context = heif_context_alloc();
+  if (!context) {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+    return;
+  }
+  heif_context_set_max_decoding_threads(context, 0);
+  struct heif_image_handle *first = NULL, *handle = NULL;
+  struct heif_image *image = NULL;
+  struct heif_error error = find_further(context, request, result, &first, &handle);
+  if (error.code == heif_error_Ok && handle) error = decode_handle(&handle, request, result, &image);
+  if (error.code != heif_error_Ok) {
+    fail(result, error);
+  } else if (image) {
+    copy_rows(image, request, result);
+  }
+  heif_image_release(image);
+  heif_image_handle_release(handle);
+  heif_image_handle_release(first);
   heif_context_free(context);
 }

@@ -55,6 +55,14 @@ public struct DecoderLease: ~Copyable {
     try slot.readArchive(type, from: source, body)
   }
 
+  /// Reads the pictures within the appended file of a picture: `exif-thumbnail`, `preview`, `mpf` …, as members of an archive.
+  ///
+  /// - Returns: Why not all were read; else `nil`.
+  /// - Throws: ``DecodingError`` when no worker could be had; what `body` throws.
+  public mutating func readEmbedded(_ body: (ArchiveEvent) throws -> Void) throws -> Unhashable? {
+    try slot.readEmbedded(body)
+  }
+
   /// Reads a disk image: the files of its volumes, deleted ones and what can be carved where asked for.
   ///
   /// Members come as those of an archive do, in the order of the file system's folders, and with their ``MemberOrigin``.

@@ -19,6 +19,17 @@ extension DecoderSlot {
     }
   }
 
+  /// See ``DecoderLease/readEmbedded(_:)``.
+  func readEmbedded(_ body: (ArchiveEvent) throws -> Void) throws -> Unhashable? {
+    if let limit = try padInput() { return limit }
+    let size = UInt64(appendedInBytes)
+    let request = DecodeRequest(format: .embedded, inputSize: size, mostPixels: UInt64(limits.pixels), smallestSide: 0)
+    var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: Int64(size)))
+    return try converse(request, nil, each: limits.time, total: limits.time, isSameContent: true) { event in
+      Course(try reading.take(event, self, body))
+    }
+  }
+
   /// What is to become of a conversation after an event.
   enum Course {
     case goOn
@@ -36,13 +47,14 @@ extension DecoderSlot {
   ///   - source: `nil` where the whole file has been appended.
   ///   - each: Time that the worker may take for one event.
   ///   - total: Time that the worker may take; what is done with its events is not counted.
+  ///   - isSameContent: Whether the worker has been asked for the content before, so that it counts once.
   ///   - take: Gets each event but those that ask for input. An error ends the worker.
   /// - Returns: The reason of whichever came first: `take`, a limit, or the worker's own.
   func converse(
-    _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration,
+    _ request: DecodeRequest, _ source: ByteSource?, each: Duration, total: Duration, isSameContent: Bool = false,
     _ take: (StreamEvent) throws -> Course
   ) throws -> Unhashable? {
-    let worker = try freshWorker()
+    let worker = try isSameContent ? runningWorker() : freshWorker()
     spent = .zero
     /// Passes the turn to the worker, and counts how long it keeps it.
     func turn(_ exchange: (Duration) -> WorkerProcess.Answer) -> WorkerProcess.Answer {

@@ -27,6 +27,7 @@ extension MediaType {
     if head.has("GIF87a") || head.has("GIF89a") { return .gif }
     if head.has("RIFF"), head.has("WEBP", at: 8) { return .webp }
     if isBitmap(head) { return .bmp }
+    if isCameraRaw(head) { return .cameraRaw }
     if head.has([0x49, 0x49, 0x2a, 0x00]) || head.has([0x4d, 0x4d, 0x00, 0x2a]) { return .tiff }
     // BigTIFF: offsets of eight bytes.
     if head.has([0x49, 0x49, 0x2b, 0x00, 8, 0, 0, 0]) { return .tiff }
@@ -42,6 +43,14 @@ extension MediaType {
     if isPortableMap(head) { return .pnm }
     if isTarga(head) { return .targa }
     return nil
+  }
+
+  /// Canon's CR2 is a TIFF with letters behind its head, and CR3 has a brand; Olympus and Panasonic have a number of their
+  /// own in the place of 42.
+  private static func isCameraRaw(_ head: Head) -> Bool {
+    (head.has([0x49, 0x49, 0x2a, 0x00]) && head.has("CR\u{2}", at: 8)) || head.has("FUJIFILMCCD-RAW ")
+      || head.has("IIRO") || head.has("IIRS") || head.has("MMOR") || head.has([0x49, 0x49, 0x55, 0x00])
+      || head.has("ftypcrx ", at: 4)
   }
 
   /// "P4" to "P7", and then numbers or the words of PAM; the text forms "P1" to "P3" too look like this.

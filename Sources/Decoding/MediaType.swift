@@ -15,6 +15,8 @@ public enum MediaType: String, Sendable, CaseIterable {
   case icon = "image/vnd.microsoft.icon"
   case pnm = "image/x-portable-anymap"
   case targa = "image/x-tga"
+  /// A camera's own format that no other reader knows: CR2, CR3, ORF, RAF, RW2. Its largest preview stands for the picture.
+  case cameraRaw = "image/x-raw"
 
   case mp4 = "video/mp4"
   case quickTime = "video/quicktime"
@@ -57,6 +59,9 @@ public enum MediaType: String, Sendable, CaseIterable {
   /// Whether ``DecoderPool`` makes a plane of it.
   public var isDecodable: Bool { format != nil && !isArchive && !isVideo }
 
+  /// Whether further pictures may lie within its file: thumbnails, previews.
+  public var mayHoldPictures: Bool { [.jpeg, .tiff, .heic, .avif, .cameraRaw].contains(self) }
+
   /// Whether ``DecoderPool`` takes frames of it: videos, and pictures that may move.
   public var hasFrames: Bool { framesFormat != nil }
 
@@ -75,6 +80,7 @@ public enum MediaType: String, Sendable, CaseIterable {
     case .targa: .targa
     case .jpeg2000: .jpeg2000
     case .photoshop: .photoshop
+    case .cameraRaw: .cameraRaw
     case .zip: .zip
     case .tar: .tar
     case .gzip: .gzip

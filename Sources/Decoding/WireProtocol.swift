@@ -131,9 +131,12 @@ package struct DecodeRequest: Equatable, Sendable {
 
   package enum Format: UInt32, Sendable {
     case jpeg = 1
-    case png, webp, gif, bmp, tiff, heif, jxl, icon, pnm, targa, jpeg2000, photoshop
+    case png, webp, gif, bmp, tiff, heif, jxl, icon, pnm, targa, jpeg2000, photoshop, cameraRaw
     case zip = 32
     case tar, gzip, bzip2, xz, zstandard, sevenZip, rar, cabinet, iso9660, pdf
+
+    /// Pictures within the file of a picture, told of as members.
+    case embedded = 48
 
     case disk = 56
     case ewf
@@ -144,7 +147,7 @@ package struct DecodeRequest: Equatable, Sendable {
     case html = 96
     case xhtml, css, hls, dash
 
-    package var isArchive: Bool { (Format.zip.rawValue..<Format.disk.rawValue).contains(rawValue) }
+    package var isArchive: Bool { (Format.zip.rawValue..<Format.embedded.rawValue).contains(rawValue) }
     package var isDisk: Bool { (Format.disk.rawValue..<Format.mov.rawValue).contains(rawValue) }
     package var isVideo: Bool { (Format.mov.rawValue..<Format.html.rawValue).contains(rawValue) }
     package var isPage: Bool { rawValue >= Format.html.rawValue }

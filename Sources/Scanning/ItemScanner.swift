@@ -113,8 +113,11 @@ struct ItemScanner: ~Copyable {
     _ file: FileDescriptor?, _ emit: @escaping Emit, _ decoders: DecoderPool,
     _ lease: inout DecoderLease
   ) throws -> [ScannedItem] {
-    let item = try item(at: place, member, content, look(content, source, &lease))
-    guard isOpened(content, isFile: file != nil) else { return [item] }
+    var item = try item(at: place, member, content, look(content, source, &lease))
+    guard isOpened(content, isFile: file != nil) else {
+      let pictures = try picturesWithin(&item, content, &lease)
+      return [item] + pictures
+    }
     if let disk = options.diskImages, let type = content.mediaType, type.isDiskImage, let file {
       return try readDisk(item, type, disk, file, emit, decoders, &lease)
     }
@@ -228,6 +231,78 @@ struct ItemScanner: ~Copyable {
 }
 
 extension ItemScanner {
+  /// Takes the pictures that lie within the file of a picture: a thumbnail need not show what the picture does.
+  ///
+  /// - Parameters:
+  ///   - item: Of the picture, whose bytes have been appended to the lease; learns what could not be read.
+  ///   - budget: Pictures and bytes that may come yet, of those within pictures within the picture too.
+  /// - Returns: Their items, members of the picture.
+  private mutating func picturesWithin(
+    _ item: inout ScannedItem, _ content: Content, _ lease: inout DecoderLease
+  ) throws -> [ScannedItem] {
+    var budget = EmbeddedBudget()
+    return try picturesWithin(&item, content, &budget, depth: 1, &lease)
+  }
+
+  private mutating func picturesWithin(
+    _ item: inout ScannedItem, _ content: Content, _ budget: inout EmbeddedBudget, depth: Int, _ lease: inout DecoderLease
+  ) throws -> [ScannedItem] {
+    guard options.perceptual, content.failure == nil, !content.isKnownGood, content.mediaType?.mayHoldPictures == true,
+      !lease.isOverfull
+    else { return [] }
+    var found: [(name: String, bytes: [UInt8], failure: Unhashable?)] = []
+    let failure = try lease.readEmbedded { event in
+      switch event {
+      case .member(let member): found.append((member.path, [], nil))
+      case .bytes(let bytes):
+        if budget.take(bytes: bytes.count) { found[found.count - 1].bytes.append(contentsOf: bytes) }
+      case .end(let reason): found[found.count - 1].failure = reason ?? budget.reason
+      case .opened, .closed, .storedDigest: break
+      }
+    }
+    if let failure = failure ?? budget.reason { item.missMembers(failure.reason) }
+    var items: [ScannedItem] = []
+    for picture in found {
+      guard budget.takePicture(), depth <= EmbeddedBudget.mostDepth else {
+        item.missMembers(EmbeddedBudget.tooMany.reason)
+        break
+      }
+      let path = item.member.map { "\($0)/\(picture.name)" } ?? picture.name
+      try lease.reset()
+      var content = try picture.bytes.withUnsafeBytes { bytes in try digest(bytes) { try lease.append($0) } }
+      content.failure = picture.failure.map { .unhashable($0.reason) }
+      var inner = try self.item(at: item.place, path, content, look(content, nil, &lease))
+      let further = try picturesWithin(&inner, content, &budget, depth: depth + 1, &lease)
+      items.append(inner)
+      items += further
+    }
+    return items
+  }
+
+  /// What the pictures within one picture may cost, those within them included.
+  private struct EmbeddedBudget {
+    static let mostDepth = 4
+    private static let mostPictures = 64
+    private static let mostBytes = 256 << 20
+    static let tooMany = Unhashable(.limit, "limit: \(mostPictures) pictures within a picture, \(mostDepth) deep")
+
+    private var pictures = 0
+    private var bytes = 0
+    private(set) var reason: Unhashable?
+
+    /// - Returns: Whether they may be kept.
+    mutating func take(bytes count: Int) -> Bool {
+      bytes += count
+      if bytes > Self.mostBytes { reason = Unhashable(.limit, "limit: \(Self.mostBytes) bytes of pictures within a picture") }
+      return reason == nil
+    }
+
+    mutating func takePicture() -> Bool {
+      pictures += 1
+      return pictures <= Self.mostPictures
+    }
+  }
+
   /// Reads the files of a disk image.
   ///
   /// - Returns: The files on it that were not handed on, and the image's own item, with what became of its contents.
@@ -285,7 +360,9 @@ extension ItemScanner {
       if options.diskImages != nil, let type = content.mediaType, type.isDiskImage, !check.isMedium(path) {
         item.missMembers("a disk image in here is not opened")
       }
+      let pictures = try picturesWithin(&item, content, &lease)
       items.append(item)
+      items += pictures
       try check.end()
       member = nil
     }

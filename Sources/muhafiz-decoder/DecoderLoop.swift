@@ -55,7 +55,9 @@ enum DecoderLoop {
         request.isPulled || request.inputSize <= UInt64(link.input.count - WireProtocol.paddingInBytes)
       else { exit(protocolBroken) }
       let reply =
-        request.format.isArchive
+        request.format == .embedded
+        ? EmbeddedPictures.read(request, link)
+        : request.format.isArchive
         ? ArchiveReader.read(request, link)
         : request.format.isDisk
           ? DiskReader.read(request, link)
@@ -91,6 +93,8 @@ enum DecoderLoop {
     case .targa: media_decode_targa(&job, &result)
     case .jpeg2000: media_decode_jpeg2000(&job, &result)
     case .photoshop: media_decode_photoshop(&job, &result)
+    case .cameraRaw: decodeRaw(&job, &result)
+    case .embedded: preconditionFailure("pictures within a picture are told of, not decoded")
     case .zip, .tar, .gzip, .bzip2, .xz, .zstandard, .sevenZip, .rar, .cabinet, .iso9660, .pdf:
       preconditionFailure("archives are read, not decoded")
     case .disk, .ewf: preconditionFailure("disk images are read, not decoded")
@@ -99,6 +103,21 @@ enum DecoderLoop {
     case .html, .xhtml, .css, .hls, .dash: preconditionFailure("pages have many results")
     }
     return DecodeReply(&result)
+  }
+
+  /// Of a camera's own format the largest preview stands for the picture.
+  private static func decodeRaw(_ job: inout media_request, _ result: inout media_result) {
+    let file = UnsafeRawBufferPointer(start: job.bytes, count: job.count)
+    guard let preview = EmbeddedPictures(file, .cameraRaw).largest else {
+      result.status = CInt(file.count < 16 ? MEDIA_BROKEN : MEDIA_UNSUPPORTED)
+      withUnsafeMutableBytes(of: &result.reason) {
+        $0.copyBytes(from: (file.count < 16 ? "premature end of data" : "a camera's picture without a preview").utf8)
+      }
+      return
+    }
+    job.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
+    job.count = preview.count
+    media_decode_jpeg(&job, &result)
   }
 
   /// Maps a whole inherited file and closes its descriptor.

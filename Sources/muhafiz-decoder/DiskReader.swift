@@ -37,7 +37,7 @@ struct DiskReader {
   private func read() {
     var (volumes, free) = listVolumes()
     // A table that leads nowhere may be the boot code of a file system, or lie beside one.
-    if !volumes.contains(where: { openFileSystems(at: $0.offset).failure == nil }) {
+    if !volumes.contains(where: { openFileSystems(at: $0.offset).failure == nil || UDFVolume(medium, at: $0) != nil }) {
       (volumes, free) = ([Extent(offset: 0, length: medium.sizeInBytes)], [])
     }
     for (index, volume) in volumes.enumerated() { read(volume, number: index + 1) }
@@ -69,6 +69,10 @@ struct DiskReader {
 
   private func read(_ volume: Extent, number: Int) {
     let (systems, failure) = openFileSystems(at: volume.offset)
+    if failure != nil, let udf = UDFVolume(medium, at: volume) {
+      udf.tell(number, prefix: "vol\(number)/", members)
+      return
+    }
     if let failure {
       tellUnknown(volume, number, failure)
       members.carve([volume], on: medium, volume: number, prefix: "vol\(number)/")

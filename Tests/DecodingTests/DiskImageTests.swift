@@ -110,4 +110,47 @@ struct DiskImageTests {
     #expect(told.reasons.map(\.code) == [.unsupported])
     #expect(told.reasons.first?.reason.contains("no file system that is known") == true)
   }
+
+  /// A disc of UDF alone: that of both, without the descriptors of ISO 9660.
+  private func makeUDF(_ name: String) throws -> [UInt8] {
+    try disks.shell("genisoimage -quiet -udf -o \(name) tree")
+    var image = try disks.bytes(of: name)
+    let size = 2048
+    let sectors = (16..<32).map { Array(image[$0 * size..<($0 + 1) * size]) }
+    let descriptors = sectors.filter { ["BEA01", "NSR02", "TEA01"].contains(String(decoding: $0[1..<6], as: UTF8.self)) }
+    try #require(descriptors.count == 3)
+    for index in sectors.indices {
+      let sector = index < 3 ? descriptors[index] : [UInt8](repeating: 0, count: size)
+      image.replaceSubrange((16 + index) * size..<(17 + index) * size, with: sector)
+    }
+    return image
+  }
+
+  @Test(.enabled(if: TestDisks.has("genisoimage"))) func udfYieldsItsFilesWithTheirPlaces() throws {
+    let image = try makeUDF("disc")
+    #expect(image.withUnsafeBytes(MediaType.sniff) == .diskImage)
+    let told = try DiskTold(image)
+    #expect(told.ending == nil && told.reasons.isEmpty, "\(told.reasons)")
+    for (path, source) in TestDisks.files {
+      let file = try #require(told.files["vol1/\(path)"], "\(path) of \(told.paths)")
+      #expect(try file.bytes == TestDisks.bytes(source), "\(path)")
+      #expect(file.origin?.allocation == .allocated && file.origin?.runs.isEmpty == false)
+      try checkRuns(of: file, in: image)
+    }
+  }
+
+  @Test(.enabled(if: TestDisks.has("genisoimage"))) func aChangedUDFNeverEndsTheReading() throws {
+    let image = try makeUDF("disc")
+    var generator = SeededGenerator(seed: 91)
+    for round in 0..<60 {
+      var changed = image
+      for _ in 0..<Int.random(in: 1...20, using: &generator) {
+        // Volume descriptors, the partition's first folders, or anywhere.
+        let end = [100 * 2048, 300 * 2048, image.count].randomElement(using: &generator)!
+        changed[Int.random(in: 32 * 2048..<min(end, image.count), using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+      }
+      let told = try DiskTold(changed)
+      #expect(told.reasons.allSatisfy { $0.code != .timedOut }, "seed 91, round \(round): \(told.reasons)")
+    }
+  }
 }

@@ -270,3 +270,30 @@ struct JournalTests {
     #expect(try journals.plans().isEmpty && FileManager.default.contentsOfDirectory(atPath: scratch.path("home/scans")).isEmpty)
   }
 }
+
+/// Where members lie is what a decoder says, which a file may have taken over.
+struct MemberRunTests {
+  @Test(arguments: [[Int64.max, Int64.max], [Int64.max, 1], [-1, 11], [11], [4, 7]])
+  func runsThatDoNotAddUpToTheMemberAreNoSource(lengths: [Int64]) {
+    let origin = MemberOrigin(
+      volume: 1, inode: nil, allocation: .allocated, runs: lengths.map { MemberOrigin.Run(offset: 0, length: $0) })
+    let medium = ByteSource(sizeInBytes: 100) { _, _ in 0 }
+    #expect(origin.source(of: 10, on: medium) == nil)
+  }
+
+  /// Only a file system in memory has files of such a size.
+  @Test(.enabled(if: access("/dev/shm", W_OK) == 0)) func segmentsOfMoreBytesThanCanBeCountedAreRefused() throws {
+    let folder = FilePath("/dev/shm/muhafiz-segments-\(getpid())")
+    try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder.string) }
+    for name in ["a.001", "a.002", "a.003"] {
+      let file = try FileDescriptor.open(
+        folder.appending(name), .writeOnly, options: [.create], permissions: [.ownerReadWrite])
+      defer { try? file.close() }
+      try #require(ftruncate(file.rawValue, name == "a.001" ? 512 : Int.max - 4095) == 0)
+    }
+    let first = try FileDescriptor.open(folder.appending("a.001"), .readOnly)
+    defer { try? first.close() }
+    #expect(throws: Errno.fileTooLarge) { try ImageSegments(at: .file(folder.appending("a.001")), first, .diskImage) }
+  }
+}

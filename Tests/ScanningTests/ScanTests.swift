@@ -113,6 +113,22 @@ struct ScanTests {
     #expect(try scan().items.map(\.state) == [.error("permission denied"), .error("permission denied")])
   }
 
+  @Test func aThumbnailThatShowsSomethingElseIsAnItemOfItsOwn() throws {
+    let (main, other) = (try picture("pictures/dunes.jpg"), try picture("changed/harbour-smaller.jpg"))
+    // EXIF: a directory with one entry, then that of the thumbnail with two.
+    func number(_ value: Int, _ bytes: Int = 4) -> [UInt8] { (0..<bytes).reversed().map { UInt8(value >> (8 * $0) & 255) } }
+    let exif =
+      Array("Exif\0\0MM\0*".utf8) + number(8) + number(1, 2) + number(0x0112_0003) + number(1) + number(1 << 16) + number(26)
+      + number(2, 2) + number(0x0201_0004) + number(1) + number(56) + number(0x0202_0004) + number(1) + number(other.count) + number(0)
+    let file = [0xff, 0xd8, 0xff, 0xe1] + number(exif.count + other.count + 2, 2) + exif + other + main.dropFirst(2)
+    try put("a.jpg", file)
+    try put("b.jpg", other)
+    let (items, summary) = try scan(perceptual: true, workers: 1)
+    #expect(items.map(\.member) == [nil, "exif-thumbnail", nil] && summary.counts.entries == 2 && summary.counts.isComplete)
+    #expect(items.allSatisfy { $0.perceptual == .hashed })
+    #expect(items[1].fingerprint == items[2].fingerprint && items[0].fingerprint?.perceptualHash != items[1].fingerprint?.perceptualHash)
+  }
+
   @Test func membersOfArchivesAreItemsBehindTheirArchive() throws {
     try put("a.zip", picture("archives/deep.zip"))
     try put("b.zip", picture("archives/encrypted.zip"))

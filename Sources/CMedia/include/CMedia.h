@@ -92,6 +92,10 @@ void media_decode_targa(const media_request *request, media_result *result);
 void media_decode_jpeg2000(const media_request *request, media_result *result);
 void media_decode_photoshop(const media_request *request, media_result *result);
 
+/// Decodes the picture `frame`, from 0, of those that a HEIF file holds besides its first: thumbnails of that, then others.
+/// Rows of red, green and blue go to `samples`, without gaps. `frames` is how many there are, `left_out` 1 for a thumbnail.
+void media_decode_heif_further(const media_request *request, media_result *result);
+
 /// Decodes a video's best track: a frame of every `frame_seconds` and where scenes begin. Nothing of a file without pictures.
 /// - container: FFmpeg's name of the demuxer; no other is tried, and nothing but `stream` is read.
 /// `result` is filled whatever happens: frames may have been delivered before a failure.

@@ -14,7 +14,7 @@ final class ImageSegments {
   ///   - place: Of the first segment. `image.001`, and `image.000` too, is followed by the next numbers, `image.E01` by
   ///     E02 … E99, EAA … EZZ, FAA … ZZZ, in capitals or not, as far as there are files of these names.
   ///   - first: Open for reading, and left open.
-  /// - Throws: `Errno` where a segment is there and cannot be read.
+  /// - Throws: `Errno` where a segment is there and cannot be read, or all together are too long for any number.
   init(at place: ContentLocation.Place, _ first: FileDescriptor, _ type: MediaType) throws {
     files = [(first, try Self.size(of: first))]
     guard case .file(let path) = place, let name = path.lastComponent, let ending = name.extension else { return }
@@ -28,7 +28,10 @@ final class ImageSegments {
         break
       }
       files.append((descriptor, 0))
-      files[files.count - 1].sizeInBytes = try Self.size(of: descriptor)
+      let size = try Self.size(of: descriptor)
+      // Sparse files may claim any size: together they must have one.
+      guard size <= .max - files.reduce(0, { $0 + $1.sizeInBytes }) else { throw Errno.fileTooLarge }
+      files[files.count - 1].sizeInBytes = size
     }
   }
 
@@ -104,6 +107,8 @@ extension MemberOrigin {
     var starts: [Int64] = []
     var total: Int64 = 0
     for run in runs {
+      // A decoder says how long they are: more than the member is no more to be added up than it is to be read.
+      guard run.length >= 0, run.length <= sizeInBytes - total else { return nil }
       starts.append(total)
       total += run.length
     }
