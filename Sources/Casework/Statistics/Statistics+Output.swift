@@ -1,4 +1,5 @@
 import Foundation
+import Matching
 
 extension Statistics {
   /// For a terminal.
@@ -30,17 +31,11 @@ extension Statistics {
     for table in tables {
       for row in table.rows {
         for (column, cell) in zip(table.columns, row.cells) {
-          lines.append([table.title, row.label, column, cell.description].map(Self.field).joined(separator: ","))
+          lines.append([table.title, row.label, column, cell.description].map { $0 == "-" ? $0 : $0.withoutFormula.csvField() }.joined(separator: ","))
         }
       }
     }
     return lines.joined(separator: "\r\n") + "\r\n"
-  }
-
-  private static func field(_ text: String) -> String {
-    // What begins so is a formula to a spreadsheet; a count that is not shown begins with '<' and is none.
-    let safe = text.first.map { "=+-@\t\r".contains($0) && text != "-" } ?? false ? "'" + text : text
-    return safe.contains { ",\"\r\n".contains($0) } ? "\"\(safe.replacing("\"", with: "\"\""))\"" : safe
   }
 
   /// A chart of takedowns by month, ordered and removed, with the figures as text for those who do not see it.

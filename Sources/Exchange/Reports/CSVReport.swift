@@ -46,14 +46,6 @@ public struct CSVReport: ItemReport {
     var url = ""
     if case .url(let text) = item.place { url = text }
     let place = [item.member ?? "", contents, url]
-    return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map(field).joined(separator: ",") }
-  }
-
-  /// A field that no spreadsheet takes for a formula.
-  private static func field(_ text: String) -> String {
-    var safe = text
-    if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { safe = "'" + text }
-    let needsQuotes = safe.unicodeScalars.contains { "\",\n\r".unicodeScalars.contains($0) }
-    return needsQuotes ? "\"\(safe.replacing("\"", with: "\"\""))\"" : safe
+    return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map { $0.withoutFormula.csvField() }.joined(separator: ",") }
   }
 }

@@ -43,8 +43,3 @@ struct HashdeepReport: ItemReport {
     unwritable == 0 ? [] : Array("## \(unwritable) files are not listed: their names have line feeds\n".utf8)
   }
 }
-
-extension String {
-  /// The text without what would begin another line.
-  fileprivate var onOneLine: String { String(map { $0.isNewline ? " " : $0 }) }
-}

@@ -31,7 +31,7 @@ public enum ListWriting: String, Sendable, CaseIterable {
   public func lines(of entry: ListEntry) -> [String] {
     switch self {
     case .plain: entry.digests.map(\.description) + entry.perceptualHashes.map(\.description)
-    case .pdq: entry.perceptualHashes.map { "\($0.hex),\(Self.onOneLine(entry.displayName))" }
+    case .pdq: entry.perceptualHashes.map { "\($0.hex),\(entry.displayName.onOneLine)" }
     case .csv: [Self.row(of: entry)]
     case .vpdq: (entry.video?.frames ?? []).enumerated().map { $1.vpdqLine(index: $0) }
     }
@@ -52,13 +52,6 @@ public enum ListWriting: String, Sendable, CaseIterable {
       hash?.hex, hash?.quality.map { String($0) }, entry.id, entry.contributor, entry.category?.label,
       entry.category?.scheme, entry.listedAt?.formatted(.iso8601),
     ]
-    return (digests + said.map { quoted($0 ?? "") }).joined(separator: ",")
+    return (digests + said.map { ($0 ?? "").csvField(quotedFor: ";\t") }).joined(separator: ",")
   }
-
-  /// A field as RFC 4180 has it.
-  private static func quoted(_ field: String) -> String {
-    field.contains { "\",;\t\n\r\r\n".contains($0) } ? "\"" + field.replacing("\"", with: "\"\"") + "\"" : field
-  }
-
-  private static func onOneLine(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
 }
