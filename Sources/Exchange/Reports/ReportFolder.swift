@@ -74,7 +74,9 @@ public final class ReportFolder {
       manifest.digests[file.name] = try file.commit()
     }
     let note = Array(try sign(manifest.text).utf8)
-    try DurableFile.replace(folder.appending(Self.manifestName), with: note)
+    let path = folder.appending(Self.manifestName)
+    try DurableFile.sweepOrphans(of: path)
+    try DurableFile.replace(path, with: note)
     return try note.withUnsafeBytes { try Digest.sha256(of: $0) }
   }
 }
@@ -109,7 +111,9 @@ private final class ReportFile {
   init(_ folder: FilePath, _ name: String) throws {
     self.name = name
     digester = try Digester([.sha256])
-    file = try DurableFile(replacing: folder.appending(name))
+    let path = folder.appending(name)
+    try DurableFile.sweepOrphans(of: path)
+    file = try DurableFile(replacing: path)
   }
 
   func append(_ bytes: some Sequence<UInt8>) throws {

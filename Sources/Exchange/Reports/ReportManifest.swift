@@ -61,7 +61,7 @@ public struct ReportManifest: Sendable, Equatable {
 
   private static func digest(of path: FilePath) throws -> Digest {
     let file: FileDescriptor
-    do { file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) } catch let error as Errno {
+    do { file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking]) } catch let error as Errno {
       throw MatchingError(error, "open", path)
     }
     return try file.closeAfter {
