@@ -1,5 +1,7 @@
 import Foundation
 import Hashing
+import Matching
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -23,6 +25,29 @@ struct LedgerEntryTests {
     #expect(
       String(decoding: bare, as: UTF8.self)
         == #"{"v":1,"type":"login","time":"1970-01-01T00:00:00.000Z","by":"o'neil","clock_back_ms":5}"#)
+  }
+
+  /// Names in archives and lists are hostile, and each character takes six in JSON.
+  @Test func aFindingFitsInAnEntryWhateverItsNames() throws {
+    let name = String(repeating: "\u{1}", count: 12_000)
+    let list = ListVersion(name: "national", version: "1")
+    let matches = (0..<200).map {
+      Match(list: list, entry: "\($0)" + name, algorithm: .sha256, grade: .exact, distanceInBits: 0)
+    }
+    var generator = SeededGenerator(seed: 12)
+    for path in ["a.zip", String(repeating: "\u{1}", count: 4000)] {
+      let finding = Finding(
+        location: ContentLocation(place: .file(FilePath(path)), member: name),
+        fingerprint: Fingerprint(sizeInBytes: 7, digests: [generator.digest()], perceptualHash: nil),
+        mediaType: "image/jpeg", matches: matches, verdict: .block, listsUsed: [list])
+      let bytes = LedgerEntry.finding(finding, in: CaseNumber(1), run: "r", by: "examiner")
+        .bytes(at: 0, previous: TreeHasher.empty, clockBack: 1)
+      #expect(bytes.count <= LedgerEntry.maximumSize)
+      let object = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+      #expect(object["member_length"] as? Int == 12_000 && object["matches_in_all"] as? Int == 200)
+      let shown = try #require(object["matches"] as? [[String: Any]])
+      #expect(shown.count > 5 && shown[0]["entry_length"] as? Int == 12_001, "\(shown.count)")
+    }
   }
 
   @Test func headsAreReadBack() throws {

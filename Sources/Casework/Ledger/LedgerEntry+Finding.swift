@@ -8,12 +8,24 @@ extension LedgerEntry {
   /// It is filed under no subject: an exhibit may have a hundred thousand of them in one case, and a case's history is what
   /// people decided. The case is named in it.
   static func finding(_ finding: Finding, in number: CaseNumber, run: String, by examiner: String) -> LedgerEntry {
+    var shown = min(finding.matches.count, maximumMatches)
+    while true {
+      let entry = entry(of: finding, showing: shown, in: number, run: run, by: examiner)
+      // What is added to the facts takes less than 1 KiB.
+      if shown == 0 || entry.facts.object.count <= maximumSize - 1024 { return entry }
+      shown /= 2
+    }
+  }
+
+  private static func entry(
+    of finding: Finding, showing shown: Int, in number: CaseNumber, run: String, by examiner: String
+  ) -> LedgerEntry {
     LedgerEntry(.findingRecorded, by: examiner) { facts in
       facts.add("case", number.description)
       facts.add("run", run)
       facts.add("exhibit", finding.location.exhibit)
       facts.add(finding.location.place)
-      facts.add("member", finding.location.member)
+      if let member = finding.location.member { facts.add("member", beginning: maximumMember, of: member) }
       facts.add(finding.location.origin, mostRuns: maximumRuns)
       facts.add("size", finding.fingerprint.sizeInBytes)
       for digest in finding.fingerprint.digests {
@@ -25,15 +37,15 @@ extension LedgerEntry {
       }
       facts.add("pdq", finding.fingerprint.perceptualHash?.hex)
       facts.add("verdict", finding.verdict.rawValue)
-      facts.add("matches", Array(finding.matches.prefix(maximumMatches))) { match, object in
+      facts.add("matches", Array(finding.matches.prefix(shown))) { match, object in
         object.add("list", match.list.name)
         object.add("version", match.list.version)
-        object.add("entry", match.entry)
+        object.add("entry", beginning: maximumEntryName, of: match.entry)
         object.add("algorithm", match.algorithm.rawValue)
         object.add("grade", match.grade.rawValue)
         object.add("distance", match.distanceInBits)
       }
-      if finding.matches.count > maximumMatches { facts.add("matches_in_all", finding.matches.count) }
+      if finding.matches.count > shown { facts.add("matches_in_all", finding.matches.count) }
       facts.add(finding.chain, finding.reference)
       facts.add("sealed", finding.sealedName)
     }
@@ -41,11 +53,25 @@ extension LedgerEntry {
 
   /// So that a content that meets a whole list still fits in an entry; the record has all.
   static let maximumMatches = 100
+  /// For the same reason, in scalars, of which each takes six bytes at most: names in a list and in an archive are hostile.
+  private static let maximumMember = 2048
+  private static let maximumEntryName = 256
   /// For the same reason: a run takes 60 bytes at most.
   static let maximumRuns = 100
 }
 
 extension JSONLine {
+  /// Adds the beginning of a text, and the length of all of it where that is not all.
+  fileprivate mutating func add(_ name: String, beginning most: Int, of text: String) {
+    let all = text.unicodeScalars
+    guard all.count > most else {
+      add(name, text)
+      return
+    }
+    add(name, String(all.prefix(most)))
+    add("\(name)_length", all.count)
+  }
+
   /// Adds how a content was fetched. Each hop takes 2 KB at most, so that any chain fits in an entry.
   mutating func add(_ chain: [FetchHop], _ reference: PageReference?) {
     func cut(_ url: WebURL) -> String { String(url.description.prefix(1024)) }
