@@ -100,10 +100,20 @@ public struct Rematch {
     let verdict = blocklist.policy.verdict(for: matches)
     guard verdict == .block || verdict == .review else { return }
     summary.matched += 1
+    // Most places of a content were looked at by one run, with one version of a list.
+    var explained: [Question: NewMatch] = [:]
     for place in try store.places(of: content, on: exhibit) {
       let new = try matches.filter {
         !place.recorded.contains(RecordedEntry(list: $0.list.name, entry: $0.entry)) && $0.near?.discount == nil
-      }.map { try explain($0, content, place) }
+      }.map { match in
+        let question = Question(
+          entry: RecordedEntry(list: match.list.name, entry: match.entry),
+          usedThen: place.lists.first { $0.name == match.list.name })
+        if let answer = explained[question] { return answer }
+        let answer = try explain(match, content, question.usedThen)
+        explained[question] = answer
+        return answer
+      }
       if new.isEmpty { continue }
       summary.news += 1
       if verdict == .block { summary.block += 1 } else { summary.review += 1 }
@@ -112,6 +122,11 @@ public struct Rematch {
         verdict: verdict, listsUsed: blocklist.versions)
       try found(News(finding: finding, new: new, runThen: place.run))
     }
+  }
+
+  private struct Question: Hashable {
+    let entry: RecordedEntry
+    let usedThen: ListVersion?
   }
 
   /// What a content meets by its digests, and by each of the hashes that it was looked for with.
@@ -130,11 +145,10 @@ public struct Rematch {
   }
 
   /// Looks through the versions of the match's list for the one that made the difference.
-  private mutating func explain(_ match: Match, _ content: KeptContent, _ place: KeptPlace) throws -> NewMatch {
+  private mutating func explain(_ match: Match, _ content: KeptContent, _ usedThen: ListVersion?) throws -> NewMatch {
     let name = match.list.name
     if known[name] == nil { known[name] = try versions(name) }
     let all = known[name]!
-    let usedThen = place.lists.first { $0.name == name }
     let position = usedThen.flatMap { used in all.firstIndex { $0.version == used } }
     let distance = blocklist.members.first { $0.list.version == match.list }?.distanceInBits
     func has(_ list: HashList) throws -> Bool {
