@@ -62,7 +62,7 @@ public struct JSONLine: Sendable {
   /// A number with three digits after the point.
   public mutating func add(_ name: String, thousandths value: Double) {
     begin(name)
-    let thousandths = Int64((value * 1000).rounded())
+    let thousandths = max(0, Int64(exactly: (value * 1000).rounded()) ?? .max)
     let fraction = String(thousandths % 1000)
     members += "\(thousandths / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)".utf8
   }

@@ -39,11 +39,6 @@ struct FetchOptions: ParsableArguments {
       }
       policy.addresses = AddressPolicy(ports: Set(numbers.compactMap { $0 }))
     }
-    func take<Value: Comparable & Numeric>(_ name: String, _ value: Value?, _ set: (Value) -> Void) throws {
-      guard let value else { return }
-      guard value > 0 else { throw UsageError("--\(name) is \(value); it is more than 0") }
-      set(value)
-    }
     try take("limit-fetch-seconds", limitFetchSeconds) { policy.deadline = .seconds(min($0, 86_400)) }
     try take("limit-body-bytes", limitBodyBytes) { policy.mostBodyBytes = $0 }
     try take("fetches", fetches) { policy.mostAtOnce = min($0, 4096) }

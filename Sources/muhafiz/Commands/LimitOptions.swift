@@ -55,18 +55,22 @@ struct LimitOptions: ParsableArguments {
   /// The defaults, with what was asked for in their place.
   private func decodingLimits() throws -> DecodingLimits {
     var limits = DecodingLimits()
-    func take<Value: Comparable & Numeric>(_ name: String, _ value: Value?, _ set: (Value) -> Void) throws {
-      guard let value else { return }
-      guard value > 0 else { throw UsageError("--\(name) is \(value); a limit is more than 0") }
-      set(value)
-    }
     try take("limit-pixels", limitPixels) { limits.pixels = $0 }
-    try take("limit-seconds", limitSeconds) { limits.time = .seconds($0) }
+    try take("limit-seconds", limitSeconds) { limits.time = .seconds(min($0, 1e9)) }
     try take("limit-depth", limitDepth) { limits.archive.depth = $0 }
     try take("limit-entries", limitEntries) { limits.archive.entries = $0 }
     try take("limit-bytes", limitBytes) { limits.archive.outputInBytes = $0 }
     try take("limit-ratio", limitRatio) { limits.archive.ratio = $0 }
-    try take("limit-archive-seconds", limitArchiveSeconds) { limits.archive.time = .seconds($0) }
+    try take("limit-archive-seconds", limitArchiveSeconds) { limits.archive.time = .seconds(min($0, 1e9)) }
     return limits
   }
+}
+
+/// Hands over the value of an option, if it was given.
+///
+/// - Throws: `UsageError` unless it is more than 0.
+func take<Value: Comparable & Numeric>(_ name: String, _ value: Value?, _ set: (Value) -> Void) throws {
+  guard let value else { return }
+  guard value > 0 else { throw UsageError("--\(name) is \(value); it must be more than 0") }
+  set(value)
 }
