@@ -34,17 +34,16 @@ final class LedgerAppender {
         "an entry of type \(entry.kind.rawValue) would have \(bytes.count) bytes, more than \(LedgerEntry.maximumSize)",
         hint: "shorten the text, or keep it elsewhere and record its digest")
     }
-    let insert = try database.cachedStatement(sql: "INSERT INTO ledger_entry (idx, subject, data) VALUES (?, ?, ?)")
-    try insert.execute(arguments: [next, subject, Data(bytes)])
+    try database.run("INSERT INTO ledger_entry (idx, subject, data) VALUES (?, ?, ?)", [next, subject, Data(bytes)])
     lastTime = time
     defer { next += 1 }
     return next
   }
 
   private func leaf(ofLastAbout subject: String) throws -> Digest? {
-    let statement = try database.cachedStatement(
-      sql: "SELECT data FROM ledger_entry WHERE subject = ? ORDER BY idx DESC LIMIT 1")
-    return try Data.fetchOne(statement, arguments: [subject]).map { data in data.withUnsafeBytes { hasher.leaf($0) } }
+    let data: Data? = try database.first(
+      "SELECT data FROM ledger_entry WHERE subject = ? ORDER BY idx DESC LIMIT 1", [subject])
+    return data.map { $0.withUnsafeBytes { hasher.leaf($0) } }
   }
 
   private static func head(_ data: Data) throws -> LedgerEntryHead {

@@ -51,11 +51,13 @@ enum HashText {
       self = .refused(Self.wrongLength("pdq", text, PerceptualHash.byteCount * 2))
       return
     }
-    let hash = Self.withDecoded(text) { PerceptualHash(bytes: $0, quality: quality) }
-    guard let hash = hash ?? nil else {
+    guard let first = Self.word(text, 0), let second = Self.word(text, 16), let third = Self.word(text, 32),
+      let fourth = Self.word(text, 48)
+    else {
       self = .refused(.wrongDigit("pdq"))
       return
     }
+    let hash = PerceptualHash(words: SIMD4(first, second, third, fourth), quality: quality)
     if hash.isNearlyConstant {
       self = .refused(.nearlyConstant)
     } else if let quality, quality < PerceptualHash.leastQuality {
@@ -123,18 +125,6 @@ enum HashText {
     return UInt64(high.byteSwapped) << 32 | UInt64(low.byteSwapped)
   }
 
-  /// Lends the bytes of at most 64 hex digits, a multiple of eight; `nil` when one is none.
-  private static func withDecoded<Result>(_ text: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Result)
-    -> Result?
-  {
-    var bytes = SIMD8<UInt32>.zero
-    for index in 0..<text.count / 8 {
-      guard let four = decodeEight(text.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) else { return nil }
-      bytes[index] = four
-    }
-    return withUnsafeBytes(of: bytes) { body($0.from(0, to: text.count / 2)) }
-  }
-
   /// Four bytes of eight hex digits, all at once: both as they lie in memory, little endian.
   @inline(__always)
   private static func decodeEight(_ characters: UInt64) -> UInt32? {
@@ -178,7 +168,7 @@ extension UnsafeRawBufferPointer {
     return UnsafeRawPointer(found) - baseAddress!
   }
 
-  /// Whether there is a colon among the first bytes, where one ends the name of an algorithm.
+  /// Where the first colon stands that can end the name of an algorithm: among the first eight bytes.
   var colonBehindName: Int? {
     for index in 0..<Swift.min(count, 8) where self[index] == .colon { return index }
     return nil

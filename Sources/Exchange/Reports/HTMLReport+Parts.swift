@@ -1,3 +1,4 @@
+import Foundation
 import Matching
 
 /// Pieces of a page.
@@ -31,12 +32,14 @@ enum HTML {
   }
 
   static func bytes(_ count: Int64) -> String {
-    var value = Double(count)
-    for unit in ["bytes", "kB", "MB", "GB"] {
-      if value < 1000 { return "\(Int(value)) \(unit)" }
+    if count < 1000 { return "\(count) bytes" }
+    var value = Double(count) / 1000
+    var units = ["kB", "MB", "GB", "TB"][...]
+    while value >= 1000, units.count > 1 {
       value /= 1000
+      units.removeFirst()
     }
-    return "\(Int(value)) TB"
+    return String(format: "%.1f %@", value, units.first!)
   }
 }
 

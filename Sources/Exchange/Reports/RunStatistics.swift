@@ -5,7 +5,6 @@ import Matching
 struct RunStatistics: Sendable {
   struct Count: Sendable {
     var items = 0
-    var bytes: Int64 = 0
     var matched = 0
   }
 
@@ -41,7 +40,6 @@ struct RunStatistics: Sendable {
     let bytes = item.fingerprint?.sizeInBytes ?? 0
     func count(_ count: inout Count) {
       count.items += 1
-      count.bytes += bytes
       if isMatched { count.matched += 1 }
     }
     if item.state == .hashed {
@@ -56,7 +54,7 @@ struct RunStatistics: Sendable {
     }
     guard let reason = item.reason else { return }
     let isKnown = reasons[reason] != nil || reasons.count < Self.mostReasons
-    reasons[isKnown ? "\(reason)" : "other reasons", default: 0] += 1
+    reasons[isKnown ? reason : "other reasons", default: 0] += 1
     if item.isIncomplete {
       incompleteCount += 1
       if incomplete.count < Self.mostRows { incomplete.append(row(item)) }

@@ -59,7 +59,7 @@ struct VICSReport: ItemReport {
       "matches list \($0.list.name) version \($0.list.version), entry \($0.entry), \($0.grade.rawValue)"
     }
     media.add("Comments", matches.isEmpty ? nil : matches.joined(separator: "; "))
-    media.add("AlternativeHashes", hashes(fingerprint, md5)) { hash, object in
+    media.add("AlternativeHashes", hashes(fingerprint)) { hash, object in
       object.add("HashName", hash.name)
       object.add("HashValue", hash.value)
       object.add("MD5", md5)
@@ -75,7 +75,7 @@ struct VICSReport: ItemReport {
     return (count > 1 ? Array(",\n".utf8) : []) + media.object
   }
 
-  private func hashes(_ fingerprint: Fingerprint, _ md5: String) -> [(name: String, value: String)] {
+  private func hashes(_ fingerprint: Fingerprint) -> [(name: String, value: String)] {
     [("SHA256", fingerprint.digest(.sha256)?.hex), ("PDQ", fingerprint.perceptualHash?.hex)].compactMap { name, value in
       value.map { (name, $0) }
     }
