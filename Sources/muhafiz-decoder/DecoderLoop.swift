@@ -58,12 +58,12 @@ enum DecoderLoop {
         request.format == .embedded
         ? EmbeddedPictures.read(request, link)
         : request.format.isArchive
-        ? ArchiveReader.read(request, link)
-        : request.format.isDisk
-          ? DiskReader.read(request, link)
-          : request.format.isPage
-            ? PageReader.read(request, link)
-            : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
+          ? ArchiveReader.read(request, link)
+          : request.format.isDisk
+            ? DiskReader.read(request, link)
+            : request.format.isPage
+              ? PageReader.read(request, link)
+              : request.format.isVideo ? VideoReader.read(request, link) : decode(request, link.input, link.output)
       var packet = [UInt8](repeating: 0, count: DecodeReply.sizeInBytes)
       packet.withUnsafeMutableBytes { reply.write(to: $0) }
       packet.withUnsafeBytes(link.say)

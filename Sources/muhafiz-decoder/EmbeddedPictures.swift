@@ -64,7 +64,9 @@ struct EmbeddedPictures {
 
   private mutating func add(_ name: String, _ range: Range<Int>, head: [UInt8] = [], _ ending: Ending = .whole) {
     // Cameras name one picture in several directories.
-    if ending.status == .decoded && found.contains(where: { $0.range == range && $0.ending.status == .decoded }) { return }
+    if ending.status == .decoded && found.contains(where: { $0.range == range && $0.ending.status == .decoded }) {
+      return
+    }
     guard found.count < Self.mostFound else {
       areMore = true
       return
@@ -172,8 +174,12 @@ struct EmbeddedPictures {
     guard first(0x103) == 1, let start = first(0x111), let width = first(0x100), let height = first(0x101),
       (1...65_535).contains(width), (1...65_535).contains(height)
     else { return }
-    guard entries[0x111]?.count == 1, first(0x106) == 2, first(0x115) == 3, tiff.numbers(entries[0x102]).allSatisfy({ $0 == 8 })
-    else { return add(name, 0..<0, Ending(status: .unsupported, reason: "an uncompressed thumbnail of a kind that is not read")) }
+    guard entries[0x111]?.count == 1, first(0x106) == 2, first(0x115) == 3,
+      tiff.numbers(entries[0x102]).allSatisfy({ $0 == 8 })
+    else {
+      return add(
+        name, 0..<0, Ending(status: .unsupported, reason: "an uncompressed thumbnail of a kind that is not read"))
+    }
     let count = width * height * 3
     guard count <= block.count, start <= block.count - count else {
       return add(name, 0..<0, Ending(status: .broken, reason: "it lies outside of the EXIF data"))
@@ -304,8 +310,10 @@ struct EmbeddedPictures {
         // Behind its name; the preview's has eight bytes more.
         let isPreview = file[content].starts(with: [0xea, 0xf4, 0x2b, 0x5e])
         readBoxes(content.dropFirst(isPreview && content.count > 24 ? 24 : 16), depth: depth + 1)
-      case "THMB" where content.count > 16: addJPEG("thumbnail", at: content.lowerBound + 16, count: number(content.lowerBound + 8, 4))
-      case "PRVW" where content.count > 16: addJPEG("preview", at: content.lowerBound + 16, count: number(content.lowerBound + 12, 4))
+      case "THMB" where content.count > 16:
+        addJPEG("thumbnail", at: content.lowerBound + 16, count: number(content.lowerBound + 8, 4))
+      case "PRVW" where content.count > 16:
+        addJPEG("preview", at: content.lowerBound + 16, count: number(content.lowerBound + 12, 4))
       case "stsz" where content.count >= 16:
         let all = number(content.lowerBound + 4, 4)
         sample = all > 0 ? all : content.count >= 16 ? number(content.lowerBound + 12, 4) : nil
@@ -320,13 +328,16 @@ struct EmbeddedPictures {
   // MARK: HEIF
 
   /// Thumbnails, and pictures besides the first, as portable maps: coded as they are they would be no files.
-  private static func readHEIF(_ request: DecodeRequest, _ file: UnsafeRawBufferPointer, _ link: ParentLink) -> DecodeReply {
+  private static func readHEIF(_ request: DecodeRequest, _ file: UnsafeRawBufferPointer, _ link: ParentLink)
+    -> DecodeReply
+  {
     var index: UInt32 = 0
     while true {
       var job = media_request(
         bytes: file.baseAddress?.assumingMemoryBound(to: UInt8.self), count: file.count,
         samples: link.output.baseAddress, capacity: link.output.count,
-        most_pixels: min(request.mostPixels, UInt64(PDFSamples.mostPixels)), smallest_side: 0, frame: index, most_frames: 0,
+        most_pixels: min(request.mostPixels, UInt64(PDFSamples.mostPixels)), smallest_side: 0, frame: index,
+        most_frames: 0,
         frame_seconds: 0, detail: 0)
       var result = media_result()
       media_decode_heif_further(&job, &result)

@@ -35,7 +35,8 @@ final class UDFVolume {
       guard let input else { return 0 }
       return UInt32(clamping: UDFVolume.volume(input).extent.length / UDFVolume.blockInBytes)
     }
-    input.storeBytes(of: UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()), toByteOffset: size, as: UnsafeRawPointer.self)
+    input.storeBytes(
+      of: UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()), toByteOffset: size, as: UnsafeRawPointer.self)
     if udfread_open_input(handle, known) < 0 { return nil }
   }
 
@@ -45,7 +46,8 @@ final class UDFVolume {
   }
 
   private static func volume(_ input: UnsafeMutablePointer<udfread_block_input>) -> UDFVolume {
-    let way = UnsafeRawPointer(input).load(fromByteOffset: MemoryLayout<udfread_block_input>.stride, as: UnsafeRawPointer.self)
+    let way = UnsafeRawPointer(input).load(
+      fromByteOffset: MemoryLayout<udfread_block_input>.stride, as: UnsafeRawPointer.self)
     return Unmanaged<UDFVolume>.fromOpaque(way).takeUnretainedValue()
   }
 
@@ -54,7 +56,8 @@ final class UDFVolume {
     let offset = Int64(block) * Self.blockInBytes
     let length = min(Int64(count) * Self.blockInBytes, max(0, extent.length - offset))
     guard length >= Self.blockInBytes, length <= 1 << 30 else { return -1 }
-    let got = medium.read(at: extent.offset + offset, into: UnsafeMutableRawBufferPointer(start: buffer, count: Int(length)))
+    let got = medium.read(
+      at: extent.offset + offset, into: UnsafeMutableRawBufferPointer(start: buffer, count: Int(length)))
     return got < Int(Self.blockInBytes) ? -1 : CInt(got / Int(Self.blockInBytes))
   }
 
@@ -62,7 +65,8 @@ final class UDFVolume {
     var folders = 0
     guard let root = udfread_opendir(handle, "/") else {
       return members.tell(
-        Array(prefix.utf8.dropLast()), origin(number), unread: Ending(status: .broken, reason: "the root folder cannot be read"))
+        Array(prefix.utf8.dropLast()), origin(number),
+        unread: Ending(status: .broken, reason: "the root folder cannot be read"))
     }
     walk(root, Array(prefix.utf8), number, depth: 1, &folders, members)
   }
