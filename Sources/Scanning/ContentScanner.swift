@@ -72,8 +72,9 @@ public struct ContentScanner: Sendable {
       if let groups { try groups.put(walked) } else { try deliverAll([walked]) }
     }
     let links = LinkedContents()
+    let looks = LookCache()
     DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
-      do { try work(source, links, delivery) } catch { delivery.fail(error) }
+      do { try work(source, links, looks, delivery) } catch { delivery.fail(error) }
     }
     try groups?.finish()
     try delivery.check()
@@ -95,8 +96,11 @@ public struct ContentScanner: Sendable {
     static func weight(_ walked: Walked) -> Int { walked.record.items.count }
   }
 
-  private func work(_ source: WalkSource, _ links: LinkedContents, _ delivery: OrderedDelivery<Walked>) throws {
-    var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
+  private func work(
+    _ source: WalkSource, _ links: LinkedContents, _ looks: LookCache, _ delivery: OrderedDelivery<Walked>
+  ) throws {
+    var scanner = try ItemScanner(
+      blocklist: blocklist, options: options, decoders: decoders, control: control, looks: looks)
     while !control.isStopped {
       let turns = try source.next()
       if turns.isEmpty { return }

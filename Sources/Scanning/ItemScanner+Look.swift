@@ -23,16 +23,26 @@ extension ItemScanner {
     var failure: String?
   }
 
-  /// Hashes a picture or a video perceptually, and asks the lists.
+  /// Hashes a picture or a video perceptually, and asks the lists; once for all copies of it.
   ///
   /// - Parameter source: The file; `nil` where it has been appended to the lease.
   func look(_ content: Content, _ source: ByteSource?, _ lease: inout DecoderLease) throws -> Look {
-    var look = Look(videos: blocklist.makeVideoSearch())
     guard options.perceptual, content.failure == nil, !content.isKnownGood, let type = content.mediaType,
       type.isPicture || type.isVideo
     else {
-      return look
+      return Look(videos: blocklist.makeVideoSearch())
     }
+    let digest = content.digests.first { $0.algorithm == .sha256 }
+    if let digest, let known = looks?.look(at: digest) { return known }
+    let look = try look(content, type, source, &lease)
+    if let digest { looks?.keep(look, of: digest) }
+    return look
+  }
+
+  private func look(
+    _ content: Content, _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease
+  ) throws -> Look {
+    var look = Look(videos: blocklist.makeVideoSearch())
     look.isDue = true
     if type.isPicture {
       var pages = 1

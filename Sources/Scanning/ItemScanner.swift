@@ -15,6 +15,7 @@ struct ItemScanner: ~Copyable {
   let options: ScanOptions
   private var digester: Digester
   let decoders: DecoderPool?
+  let looks: LookCache?
   private let buffer: UnsafeMutableRawBufferPointer
 
   private static let bufferSize = 1 << 18
@@ -24,13 +25,18 @@ struct ItemScanner: ~Copyable {
   /// Takes items while there are more to come.
   typealias Emit = ([ScannedItem]) throws -> Void
 
-  /// - Parameter decoders: `nil` where nothing is decoded.
-  init(blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl) throws {
+  /// - Parameters:
+  ///   - decoders: `nil` where nothing is decoded.
+  ///   - looks: What all workers of the scan have seen; `nil` to look at each copy of a content anew.
+  init(
+    blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl, looks: LookCache? = nil
+  ) throws {
     digester = try Digester(options.digests.union(blocklist.digestAlgorithms).union([.sha256]))
     self.blocklist = blocklist
     self.control = control
     self.options = options
     self.decoders = decoders
+    self.looks = looks
     buffer = .allocate(byteCount: Self.bufferSize, alignment: 4096)
   }
 

@@ -31,6 +31,35 @@ struct ScanTests {
     return (items, summary)
   }
 
+  /// A copy is digested, since that is how it is known to be one, and not decoded again; half a picture is.
+  @Test func copiesOfAPictureAreDecodedOnce() throws {
+    let picture = try Data(contentsOf: Corpus.packageRoot.appending(path: "testdata/pictures/dunes.jpg"))
+    for name in ["a", "b", "c"] { try put(name, picture) }
+    for name in ["half", "half again"] { try put(name, picture.prefix(picture.count / 2)) }
+    let decoders = try DecoderPool(size: 1, decoder: FilePath(builtProgram("muhafiz-decoder")))
+    func lines(_ looks: LookCache?, copies: Int) throws -> [String] {
+      var options = ScanOptions(workers: 1)
+      options.keepsQueries = true
+      var scanner = try ItemScanner(
+        blocklist: Blocklist([]), options: options, decoders: decoders, control: ScanControl(), looks: looks)
+      var walk = DirectoryWalk([FilePath(tree.path)])
+      var lines: [String] = []
+      while let entry = walk.next() {
+        guard case .file(let file) = entry.kind else { continue }
+        for item in try scanner.scan(file, at: entry.path, emit: { _ in }) {
+          lines.append(String(decoding: ItemLine.of(item).bytes, as: UTF8.self) + "\(item.queries) \(item.frames)")
+        }
+      }
+      #expect(looks.map(\.hits) ?? 0 == copies)
+      return lines
+    }
+    let anew = try lines(nil, copies: 0)
+    #expect(anew.count == 5 && anew[0].contains("pdq") && anew[3].contains("unhashable"))
+    #expect(try lines(LookCache(), copies: 2) == anew)
+    // With no room at all.
+    #expect(try lines(LookCache(mostWeight: 0), copies: 0) == anew)
+  }
+
   private func relative(_ item: ScannedItem) -> [UInt8] {
     Array(item.place.path!.bytes.dropFirst(tree.path.utf8.count + 1))
   }
