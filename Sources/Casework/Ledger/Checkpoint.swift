@@ -1,5 +1,6 @@
 import Foundation
 import Hashing
+import Matching
 
 /// The signed head of a ledger: whoever keeps one can tell later whether the record still begins with what it was.
 ///
@@ -92,12 +93,4 @@ extension Digest {
   }
 
   var base64: String { Data(bytes).base64EncodedString() }
-}
-
-extension Data {
-  /// Reads Base64 in the one form that the bytes have: no two texts stand for the same signature.
-  init?(strictBase64 text: some StringProtocol) {
-    self.init(base64Encoded: String(text))
-    guard base64EncodedString() == text else { return nil }
-  }
 }

@@ -62,7 +62,7 @@ struct TrustedKeys {
         .unsigned, "list \(list.version.name) \(list.version.version) is not signed, and \(folder.appending("TRUSTED")) asks for it",
         hint: "import it with --sign-with KEY")
     }
-    let signature = Data(base64Encoded: String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
+    let signature = Data(strictBase64: String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
     let message = ListSignature.message(list.digest, list.version)
     guard let signature, keys.contains(where: { $0.isValid(Array(signature), of: message) }) else {
       throw MatchingError(
