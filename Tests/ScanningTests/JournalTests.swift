@@ -86,7 +86,7 @@ struct JournalTests {
         "place", "member", "state", "sizeInBytes", "mediaType", "modifiedAt", "fingerprint", "perceptual", "contents",
         "origin", "storedDigests", "frames", "videoStop", "queries", "matches", "verdict",
         // Of what was fetched, and no scan of URLs keeps a journal: its reports wait in the record.
-        "chain", "reference",
+        "chain", "reference", "sealedName",
       ])
     var bytes = JournalBytes()
     record.write(to: &bytes)
