@@ -166,7 +166,7 @@ struct EmbeddedPictureTests {
   }
 
   @Test func thumbnailsOfHEIFAreMaps() throws {
-    // `heif-enc -q 40 -t 64` of testdata/pictures/orchard.jpg.
+    // By testdata/make_thumbnail.sh.
     let file = try Self.testdata("pictures-within/thumbnail.heic")
     let told = try read(file)
     #expect(told.ending == nil && told.failures.isEmpty && Array(told.pictures.keys) == ["thumbnail-1"])
