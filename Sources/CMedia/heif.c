@@ -68,24 +68,37 @@ static struct heif_error decode_handle(
   return error;
 }
 
+// A context of one thread and an empty result; NULL where there is no memory, which the result says.
+static struct heif_context *begin(media_result *result) {
+  *result = (media_result){0};
+  struct heif_context *context = heif_context_alloc();
+  if (context) {
+    heif_context_set_max_decoding_threads(context, 0);
+  } else {
+    media_fail(result, MEDIA_MEMORY, "out of memory");
+  }
+  return context;
+}
+
+static struct heif_error read_primary(
+  struct heif_context *context, const media_request *request, struct heif_image_handle **handle
+) {
+  struct heif_error error =
+    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
+  return error.code == heif_error_Ok ? heif_context_get_primary_image_handle(context, handle) : error;
+}
+
 static struct heif_error decode(
   struct heif_context *context, const media_request *request, media_result *result, struct heif_image_handle **handle,
   struct heif_image **image
 ) {
-  struct heif_error error =
-    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
-  if (error.code == heif_error_Ok) error = heif_context_get_primary_image_handle(context, handle);
+  struct heif_error error = read_primary(context, request, handle);
   return error.code == heif_error_Ok ? decode_handle(handle, request, result, image) : error;
 }
 
 void media_decode_heif(const media_request *request, media_result *result) {
-  *result = (media_result){0};
-  struct heif_context *context = heif_context_alloc();
-  if (!context) {
-    media_fail(result, MEDIA_MEMORY, "out of memory");
-    return;
-  }
-  heif_context_set_max_decoding_threads(context, 0);
+  struct heif_context *context = begin(result);
+  if (!context) return;
   struct heif_image_handle *handle = NULL;
   struct heif_image *image = NULL;
   struct heif_error error = decode(context, request, result, &handle, &image);
@@ -106,9 +119,7 @@ static struct heif_error find_further(
   struct heif_context *context, const media_request *request, media_result *result, struct heif_image_handle **first,
   struct heif_image_handle **handle
 ) {
-  struct heif_error error =
-    heif_context_read_from_memory_without_copy(context, request->bytes, request->count, NULL);
-  if (error.code == heif_error_Ok) error = heif_context_get_primary_image_handle(context, first);
+  struct heif_error error = read_primary(context, request, first);
   if (error.code != heif_error_Ok) return error;
   heif_item_id thumbnails[MOST_FURTHER], others[MOST_FURTHER], primary = 0;
   int count = heif_image_handle_get_list_of_thumbnail_IDs(*first, thumbnails, MOST_FURTHER);
@@ -151,13 +162,8 @@ static void copy_rows(const struct heif_image *image, const media_request *reque
 }
 
 void media_decode_heif_further(const media_request *request, media_result *result) {
-  *result = (media_result){0};
-  struct heif_context *context = heif_context_alloc();
-  if (!context) {
-    media_fail(result, MEDIA_MEMORY, "out of memory");
-    return;
-  }
-  heif_context_set_max_decoding_threads(context, 0);
+  struct heif_context *context = begin(result);
+  if (!context) return;
   struct heif_image_handle *first = NULL, *handle = NULL;
   struct heif_image *image = NULL;
   struct heif_error error = find_further(context, request, result, &first, &handle);
