@@ -42,4 +42,8 @@ size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t c
 /// Has the cache line at an address fetched while other work goes on. Any address; reads nothing. Swift has no such call.
 static inline void ck_prefetch(const void *address) { __builtin_prefetch(address); }
 
+/// Has the disk begin with bytes of a file that were written, and does not wait for it; says nothing of durability.
+/// Glibc's Swift module leaves the call out. Returns 0, or -1 with the reason in errno.
+int ck_begin_writeback(int file, long long offset, long long count);
+
 #endif

@@ -17,7 +17,9 @@ package struct DurableFile: ~Copyable {
   private var written: Int64
   private var finished: Bool
 
-  private static let bufferSize = 1 << 18
+  /// Files are written in pieces of this size, at multiples of it: the kernel keeps such a piece in one large page, and a
+  /// mapping of the file translates one address where it would otherwise translate 512.
+  private static let pieceSize = 1 << 21
   static let orphanSuffix = ".partial"
 
   /// Begins a file that will appear at `path` once it is committed.
@@ -38,7 +40,6 @@ package struct DurableFile: ~Copyable {
     buffer = []
     written = 0
     finished = false
-    buffer.reserveCapacity(Self.bufferSize)
   }
 
   deinit {
@@ -51,12 +52,18 @@ package struct DurableFile: ~Copyable {
   package var size: Int64 { written + Int64(buffer.count) }
 
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
-    if buffer.count + bytes.count > Self.bufferSize { try flush() }
-    if bytes.count >= Self.bufferSize {
-      try writeAll(bytes, at: written)
-      written += Int64(bytes.count)
-    } else {
-      buffer.append(contentsOf: bytes)
+    var done = 0
+    while done < bytes.count {
+      let room = Self.pieceSize - Int(size) % Self.pieceSize
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[done...].prefix(room))
+      if piece.count == Self.pieceSize {
+        try writeAll(piece, at: written)
+        written += Int64(piece.count)
+      } else {
+        buffer.append(contentsOf: piece)
+        if piece.count == room { try flush() }
+      }
+      done += piece.count
     }
   }
 

@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import SystemPackage
 
@@ -44,6 +45,8 @@ package protocol DurableFileSystem: Sendable {
 package struct HostFileSystem: DurableFileSystem {
   package init() {}
 
+  private static let largePiece = 1 << 20
+
   package func create(_ path: FilePath, _ permissions: FilePermissions) throws(Errno) -> FileDescriptor {
     let flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC
     return FileDescriptor(rawValue: try answer(path.withPlatformString { open($0, flags, permissions.rawValue) }))
@@ -58,7 +61,11 @@ package struct HostFileSystem: DurableFileSystem {
   package func write(
     _ file: FileDescriptor, at offset: Int64, _ bytes: UnsafeRawBufferPointer
   ) throws(Errno) -> Int {
-    try answer(pwrite(file.rawValue, bytes.baseAddress, bytes.count, off_t(offset)))
+    let count = try answer(pwrite(file.rawValue, bytes.baseAddress, bytes.count, off_t(offset)))
+    // The disk begins with large pieces while the next are made, so that the sync waits for the last of them only. A
+    // failure is the sync's to report.
+    if count >= Self.largePiece { _ = ck_begin_writeback(file.rawValue, offset, Int64(count)) }
+    return count
   }
 
   package func sync(_ file: FileDescriptor) throws(Errno) { _ = try answer(fsync(file.rawValue)) }
