@@ -99,7 +99,7 @@ struct HashListLookupTests {
   }
 
   @Test func fanOutBitsGrowWithTheRecords() {
-    for (count, bits) in [(0, 0), (1, 0), (16, 0), (17, 1), (33, 1), (34, 2), (16 << 23, 23), (Int(UInt32.max), 24)] {
+    for (count, bits) in [(0, 0), (1, 0), (64, 0), (65, 1), (129, 1), (130, 2), (64 << 21, 21), (Int(UInt32.max), 24)] {
       #expect(HashListLayout.fanOutBits(recordCount: count) == bits)
     }
     let record: [UInt8] = [0xFF, 0xFE, 0xFD, 0xFC]

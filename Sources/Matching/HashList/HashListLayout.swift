@@ -115,8 +115,9 @@ enum HashListLayout {
   static let frameSize = 44
   static let noFrameNumber = UInt32.max
 
-  /// "Fan-out": a bucket holds at most about this many records, so that the first guess is hardly a cache line off.
-  static let recordsPerBucket = 16
+  /// "Fan-out": a bucket holds at most about this many records. So few that the first guess is a cache line or two off, and
+  /// so many that the table stays in the processor's cache.
+  static let recordsPerBucket = 64
   static let mostFanOutBits = 24
   // "Filter".
   static let filterBlockSize = 32
