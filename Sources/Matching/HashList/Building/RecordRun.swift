@@ -122,8 +122,10 @@ final class ListRun: RecordRun {
 final class MergedRun: RecordRun {
   private let layout: RecordLayout
   private let runs: [RecordRun]
-  /// The records at hand of all runs that are not at their end, as a heap with the least on top.
-  private var heap: [Head] = []
+  /// The records at hand of all runs that are not at their end, as a heap with the least on top. Memory of our own, because
+  /// an array costs more to reach, once for each record, than the work that is done in it.
+  private let heap: UnsafeMutablePointer<Head>
+  private var count = 0
   private var isStarted = false
 
   private struct Head {
@@ -135,46 +137,50 @@ final class MergedRun: RecordRun {
   init(_ layout: RecordLayout, _ runs: [RecordRun]) {
     self.layout = layout
     self.runs = runs
+    heap = .allocate(capacity: runs.count)
   }
+
+  deinit { heap.deallocate() }
 
   override func advance() throws(MatchingError) {
     if isStarted {
-      guard let run = heap.first?.run else { return arrive(at: nil) }
+      guard count > 0 else { return arrive(at: nil) }
+      let run = heap[0].run
       try runs[run].advance()
       if let record = runs[run].current {
         heap[0] = Head(prefix: RecordLayout.prefix(record), record: record, run: run)
       } else {
-        heap[0] = heap[heap.count - 1]
-        heap.removeLast()
+        count -= 1
+        heap[0] = heap[count]
       }
       sink(0)
     } else {
       isStarted = true
       for (index, run) in runs.enumerated() {
         try run.advance()
-        if let record = run.current { heap.append(Head(prefix: RecordLayout.prefix(record), record: record, run: index)) }
+        guard let record = run.current else { continue }
+        heap[count] = Head(prefix: RecordLayout.prefix(record), record: record, run: index)
+        count += 1
       }
-      for place in heap.indices.reversed() { sink(place) }
+      for place in (0..<count).reversed() { sink(place) }
     }
-    arrive(at: heap.first?.record)
+    arrive(at: count > 0 ? heap[0].record : nil)
   }
 
   private func sink(_ start: Int) {
-    let layout = layout
-    heap.withUnsafeMutableBufferPointer { heap in
-      guard start < heap.count else { return }
-      let sinking = heap[start]
-      var place = start
-      while true {
-        var child = 2 * place + 1
-        guard child < heap.count else { break }
-        if child + 1 < heap.count && Self.precedes(heap[child + 1], heap[child], layout) { child += 1 }
-        guard Self.precedes(heap[child], sinking, layout) else { break }
-        heap[place] = heap[child]
-        place = child
-      }
-      heap[place] = sinking
+    let (heap, count, layout) = (heap, count, layout)
+    guard start < count else { return }
+    let sinking = heap[start]
+    var place = start
+    while true {
+      var child = 2 * place + 1
+      guard child < count else { break }
+      if child + 1 < count && Self.precedes(heap[child + 1], heap[child], layout) { child += 1 }
+      guard Self.precedes(heap[child], sinking, layout) else { break }
+      heap[place] = heap[child]
+      place = child
     }
+    heap[place] = sinking
   }
 
   @inline(__always)

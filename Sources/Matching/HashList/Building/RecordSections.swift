@@ -38,7 +38,8 @@ struct RecordSections: ~Copyable {
     try merge(records, removals, entries, to: &file)
     // All of them may have been taken out.
     guard recordCount > 0 else { return file.dropEmptySection() }
-    let (starts, bits) = try addressing(&file)
+    var filter = layout.algorithm.isNear ? nil : FilterWriter(spill: SpillFile(in: folder), recordCount: recordCount)
+    let (starts, bits) = try addressing(&file, &filter)
     try file.begin(.init(.fanOut, layout.algorithm, fanOutBits: bits))
     for start in starts { try file.append(start) }
     try file.section(.init(.entryIndexes, layout.algorithm)) { append in try indexes.forEachPiece(append) }
@@ -46,10 +47,10 @@ struct RecordSections: ~Copyable {
     if layout.algorithm == .pdq {
       try file.section(.init(.qualities, layout.algorithm)) { append in try qualities.forEachPiece(append) }
     }
-    if layout.algorithm.isNear {
-      try NearIndexWriter(layout.algorithm, recordCount: recordCount, spillingTo: folder).write(to: &file)
+    if let blocks = try filter.take()?.finish() {
+      try file.section(.init(.filter, layout.algorithm)) { append in try blocks.forEachPiece(append) }
     } else {
-      try writeFilter(to: &file)
+      try NearIndexWriter(layout.algorithm, recordCount: recordCount, spillingTo: folder).write(to: &file)
     }
   }
 
@@ -142,29 +143,20 @@ struct RecordSections: ~Copyable {
     return attribution == RecordLayout.unresolved ? try entries.attribution(ofAdopted: layout.entry(record)) : attribution
   }
 
-  /// The fan-out of the records that were written.
-  private func addressing(_ file: inout HashListWriter) throws -> (starts: [UInt32], bits: Int) {
+  /// The fan-out of the records that were written, which are read back once, and their filter on the way.
+  private func addressing(
+    _ file: inout HashListWriter, _ filter: inout FilterWriter?
+  ) throws -> (starts: [UInt32], bits: Int) {
     let bits = Layout.fanOutBits(recordCount: recordCount)
     var starts = [UInt32](repeating: 0, count: 1 << bits + 1)
     try starts.withUnsafeMutableBufferPointer { starts in
-      try forEachKey(&file) { key in starts[Layout.bucket(of: key, bits: bits) + 1] += 1 }
+      try file.forEachRecord(of: layout.algorithm) { key in
+        starts[Layout.bucket(of: key, bits: bits) + 1] += 1
+        try filter?.add(key)
+      }
       for bucket in 1..<starts.count { starts[bucket] += starts[bucket - 1] }
     }
     return (starts, bits)
-  }
-
-  /// Makes the filter block by block, in the order of the records, and appends it.
-  private func writeFilter(to file: inout HashListWriter) throws {
-    let blockCount = RecordFilter.blockCount(recordCount: recordCount)
-    var filter = FilterWriter(spill: SpillFile(in: folder), blockCount: blockCount)
-    try forEachKey(&file) { try filter.add($0) }
-    let spill = try filter.finish()
-    try file.section(.init(.filter, layout.algorithm)) { append in try spill.forEachPiece(append) }
-  }
-
-  /// Reads the keys back from the file.
-  private func forEachKey(_ file: inout HashListWriter, _ body: (UnsafeRawPointer) throws -> Void) throws {
-    try file.forEachRecord(of: layout.algorithm, body)
   }
 }
 
@@ -175,9 +167,9 @@ private struct FilterWriter: ~Copyable {
   private var current = 0
   private var lanes = SIMD8<UInt32>.zero
 
-  init(spill: consuming SpillFile, blockCount: Int) {
+  init(spill: consuming SpillFile, recordCount: Int) {
     self.spill = spill
-    self.blockCount = blockCount
+    blockCount = RecordFilter.blockCount(recordCount: recordCount)
   }
 
   mutating func add(_ key: UnsafeRawPointer) throws(MatchingError) {

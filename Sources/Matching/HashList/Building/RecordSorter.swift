@@ -6,7 +6,7 @@ import SystemPackage
 /// filled, those that memory has no room for are spilled, and all are merged at the end.
 struct RecordSorter: ~Copyable {
   let layout: RecordLayout
-  private let chunkSize: Int
+  private let memory: ChunkMemory
   private let background: ChunkQueue
   private var filling: RecordChunk?
   /// Where the next record goes, and where the chunk ends.
@@ -14,11 +14,12 @@ struct RecordSorter: ~Copyable {
   private var end: UnsafeMutableRawPointer
   /// Records in the chunks before.
   private var before = 0
+  private var hasReserved = false
 
   /// - Parameter folder: Where chunks are spilled.
   init(_ layout: RecordLayout, _ memory: ChunkMemory, spillingTo folder: FilePath) {
     self.layout = layout
-    chunkSize = memory.chunkSize
+    self.memory = memory
     background = ChunkQueue(memory, spillingTo: folder)
     let chunk = RecordChunk(layout, sizeInBytes: ChunkMemory.smallestChunk)
     (filling, place, end) = (chunk, chunk.start, chunk.end)
@@ -38,7 +39,12 @@ struct RecordSorter: ~Copyable {
     try endChunk()
     guard before < HashListLayout.mostRecords else { throw MatchingError(.tooLarge, "a list has at most 2^32 hashes of a kind") }
     // A small list does not need a large chunk.
-    let chunk = RecordChunk(layout, sizeInBytes: min(chunkSize, max(ChunkMemory.smallestChunk, 2 * before * layout.stride)))
+    let size = min(memory.chunkSize, max(ChunkMemory.smallestChunk, 2 * before * layout.stride))
+    if size == memory.chunkSize && !hasReserved {
+      memory.reserveChunksInWork()
+      hasReserved = true
+    }
+    let chunk = RecordChunk(layout, sizeInBytes: size)
     (filling, place, end) = (chunk, chunk.start, chunk.end)
   }
 

@@ -94,12 +94,17 @@ final class ChunkMemory: Sendable {
   private static let largestChunk = 32 << 20
   static let smallestChunk = 64 << 10
 
-  /// - Parameter sizeInBytes: All that sorting may take. Chunks that are being filled and sorted need about five of the
-  ///   size of one for each algorithm; a third of the memory is for chunks that wait for the merge.
+  /// Chunks that are being filled and sorted, one algorithm's.
+  private static let chunksInWork = 5
+
+  /// - Parameter sizeInBytes: All that sorting may take; an eighth of it is left for what the merge needs.
   init(sizeInBytes: Int) {
     chunkSize = max(Self.smallestChunk, min(Self.largestChunk, sizeInBytes / 32))
-    left = Atomic(sizeInBytes / 3)
+    left = Atomic(sizeInBytes / 8 * 7)
   }
+
+  /// Takes note that one more algorithm fills chunks of the full size.
+  func reserveChunksInWork() { left.subtract(Self.chunksInWork * chunkSize, ordering: .relaxed) }
 
   /// Whether a chunk may stay in memory until the merge.
   func keeps(_ sizeInBytes: Int) -> Bool {
