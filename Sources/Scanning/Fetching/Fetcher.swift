@@ -20,7 +20,9 @@ final class Fetcher: Sendable {
   private let policy: FetchPolicy
   private let inbox = Mutex(Inbox())
   private let budget: BodyBudget
-  private let claim: @Sendable (WebURL, Int) -> Bool
+  private let more: @Sendable () throws -> FetchRequest?
+  private let fail: @Sendable (any Error) -> Void
+  private let claim: @Sendable (WebURL, Int) throws -> Bool
   private let deliver: @Sendable (Fetched) -> Void
   /// libcurl's own lock makes waking it safe from any thread.
   private nonisolated(unsafe) let multi: UnsafeMutableRawPointer
@@ -29,15 +31,22 @@ final class Fetcher: Sendable {
   private static let library: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
   /// - Parameters:
+  ///   - more: Asked for a request whenever one more could begin and none of those that wait may; `nil` for no more ever. A
+  ///     fetcher that is stopped does not ask.
+  ///   - fail: Gets what `more` throws; nothing more is begun then.
   ///   - claim: Says of the target of a redirect whether the request of this number is to fetch it, and no other in the run.
   ///   - deliver: Called on the fetcher's thread, which it must not hold up.
   init(
-    _ policy: FetchPolicy, claim: @escaping @Sendable (WebURL, Int) -> Bool = { _, _ in true },
+    _ policy: FetchPolicy, more: @escaping @Sendable () throws -> FetchRequest? = { nil },
+    fail: @escaping @Sendable (any Error) -> Void = { _ in },
+    claim: @escaping @Sendable (WebURL, Int) throws -> Bool = { _, _ in true },
     deliver: @escaping @Sendable (Fetched) -> Void
   ) throws {
     guard Self.library, let multi = curl_multi_init() else { throw Errno.noMemory }
     self.policy = policy
     self.multi = multi
+    self.more = more
+    self.fail = fail
     self.claim = claim
     self.deliver = deliver
     budget = BodyBudget(most: policy.mostBufferedBytes, mostWaiting: policy.mostWaitingBytes)
@@ -89,7 +98,7 @@ final class Fetcher: Sendable {
   }
 
   private func drive() {
-    var driver = Driver(multi, policy, budget, claim, deliver)
+    var driver = Driver(multi, policy, budget, more, fail, claim, deliver)
     while true {
       let (new, isClosed, isStopped) = inbox.withLock { inbox in
         defer { inbox.requests = [] }
@@ -119,7 +128,10 @@ private struct Driver {
   private let multi: UnsafeMutableRawPointer
   private let policy: FetchPolicy
   private let budget: BodyBudget
-  private let claim: (WebURL, Int) -> Bool
+  /// `nil` once there is no more.
+  private var more: (() throws -> FetchRequest?)?
+  private let fail: (any Error) -> Void
+  private let claim: (WebURL, Int) throws -> Bool
   private let deliver: (Fetched) -> Void
   private var queues: HostQueues
   private var active: [Int: Transfer] = [:]
@@ -128,12 +140,14 @@ private struct Driver {
 
   init(
     _ multi: UnsafeMutableRawPointer, _ policy: FetchPolicy, _ budget: BodyBudget,
-    _ claim: @escaping (WebURL, Int) -> Bool,
-    _ deliver: @escaping (Fetched) -> Void
+    _ more: @escaping () throws -> FetchRequest?, _ fail: @escaping (any Error) -> Void,
+    _ claim: @escaping (WebURL, Int) throws -> Bool, _ deliver: @escaping (Fetched) -> Void
   ) {
     self.multi = multi
     self.policy = policy
     self.budget = budget
+    self.more = more
+    self.fail = fail
     self.claim = claim
     self.deliver = deliver
     queues = HostQueues(mostPerHost: policy.mostPerHost, spacing: policy.spacing)
@@ -154,6 +168,7 @@ private struct Driver {
   }
 
   mutating func stop() {
+    more = nil
     let stopped = FetchFailure(.stopped, "the scan was stopped before")
     for transfer in Array(active.values) { end(transfer, stopped) }
     for request in queues.removeAll() { deliver(Fetched(request: request, chain: [], body: .failure(stopped))) }
@@ -195,9 +210,28 @@ private struct Driver {
     policy.addresses.refusal(of: url, isOnion: policy.proxy?.kind == .socks5h).map { FetchFailure(.refused, $0) }
   }
 
+  /// The next request that may begin now: of those that wait, or of those that nobody has asked for yet.
+  private mutating func next(at now: ContinuousClock.Instant) -> HostQueues.Waiting? {
+    while true {
+      if let next = queues.next(at: now) { return next }
+      guard let more else { return nil }
+      do {
+        guard let request = try more() else {
+          self.more = nil
+          return nil
+        }
+        add([request])
+      } catch {
+        self.more = nil
+        fail(error)
+        return nil
+      }
+    }
+  }
+
   private mutating func begin() {
     let now = ContinuousClock.now
-    while active.count < policy.mostAtOnce, budget.hasRoom, !budget.isAhead, let next = queues.next(at: now) {
+    while active.count < policy.mostAtOnce, budget.hasRoom, !budget.isAhead, let next = next(at: now) {
       begun += 1
       do {
         if let refusal = next.request.budget?.refusal { throw refusal }
@@ -235,10 +269,10 @@ private struct Driver {
     if let refusal = refusal(of: next) {
       return end(transfer, FetchFailure(.refused, "it redirects to \(next.origin), and \(refusal.reason)"))
     }
-    guard claim(next, transfer.request.number) else {
-      return end(transfer, FetchFailure(.elsewhere, "it redirects to \(next), which is an item of its own"))
-    }
     do {
+      guard try claim(next, transfer.request.number) else {
+        return end(transfer, FetchFailure(.elsewhere, "it redirects to \(next), which is an item of its own"))
+      }
       transfer.end(nil)
       try transfer.digestBody()
       transfer.dropBody()

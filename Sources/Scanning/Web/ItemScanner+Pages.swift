@@ -37,7 +37,7 @@ extension ItemScanner {
         items += found.map { $0.fetched(by: chain, from: reference) }
       }
       try run.sealing?.keep(body, as: &items)
-      let refused = begin(page.references, of: target, at: fetched.url, run, fetcher, mostBytes: mostBytes)
+      let refused = try begin(page.references, of: target, at: fetched.url, run, fetcher, mostBytes: mostBytes)
       return items + refused
     }
   }
@@ -67,20 +67,18 @@ extension ItemScanner {
   /// - Returns: Items of what is not to be fetched.
   private func begin(
     _ page: PageReferences, of target: WebTarget, at url: WebURL, _ run: WebRun, _ fetcher: Fetcher, mostBytes: Int
-  ) -> [ScannedItem] {
+  ) throws -> [ScannedItem] {
     var items: [ScannedItem] = []
     var requests: [FetchRequest] = []
     defer { fetcher.fetch(requests) }
     let budget = target.budget ?? PageBudget(most: WebScanner.mostPageBytes)
     func start(
       _ next: WebURL, _ reference: PageReference?, _ role: RawReference.Role, _ piece: StreamAssembly.Piece? = nil
-    ) {
-      let request = run.begin(next, isClaimed: piece == nil) { _ in
-        WebTarget(
-          url: next, root: target.root, reference: reference, role: role, depth: target.depth + 1, budget: budget,
-          piece: piece)
-      }
-      if let request { requests.append(request) }
+    ) throws {
+      let target = WebTarget(
+        url: next, root: target.root, reference: reference, role: role, depth: target.depth + 1, budget: budget,
+        piece: piece)
+      if let request = try run.begin(target, isClaimed: piece == nil) { requests.append(request) }
     }
     let playlists = Set(StreamChoice.smallest.playlists(of: page).map(\.order))
     for reference in page.references where reference.role != .playlist || playlists.contains(reference.order) {
@@ -92,7 +90,7 @@ extension ItemScanner {
         items.append(item.fetched(by: [], from: place))
       case .success(let next):
         guard let state = target.refusal(of: reference) else {
-          start(next, place, reference.role)
+          try start(next, place, reference.role)
           continue
         }
         items.append(ScannedItem(at: .url(next.description), state: state).fetched(by: [], from: place))
@@ -105,14 +103,14 @@ extension ItemScanner {
         let item = ScannedItem(at: place, member: member, state: .unhashable(failure.reason))
         items.append(item.fetched(by: [], from: target.reference))
       } else if track.failure == nil, let whole = track.singleFile {
-        start(whole, PageReference(url, track.raw, number), .media)
+        try start(whole, PageReference(url, track.raw, number), .media)
       } else {
         let assembly = StreamAssembly(
           place, member: member, reference: target.reference, gap: track.failure?.reason,
           pieces: track.pieces.count, mostBytes: mostBytes)
         for (number, piece) in track.pieces.enumerated() {
           guard case .success(let next) = piece.url else { continue }
-          start(
+          try start(
             next, target.reference, .segment,
             StreamAssembly.Piece(assembly: assembly, number: number, byteRange: piece.byteRange))
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Hashing
 import Matching
 
 /// Which URLs a scan of the web has begun, which bodies wait to be scanned, and when all is done.
@@ -8,14 +9,18 @@ final class WebRun: @unchecked Sendable {
   let sealing: SealedFolder?
   // All stored properties that change are touched only with `condition` locked.
   private let condition = NSCondition()
-  /// The target that fetches a URL, by number.
-  private var claims: [WebURL: Int] = [:]
+  /// The target that fetches a URL, by number; of the URL its digest, as all of a run are kept to the end.
+  private var claims: [Digest: Int] = [:]
   private var targets: [Int: WebTarget] = [:]
   /// What has arrived; nothing at the places of what was taken, so that its body goes when it is scanned.
   private var arrived: [Fetched?] = []
   /// Place of the first that waits.
   private var first = 0
-  private var begun = 0
+  private var begun: Int
+  /// Reported URLs that are not begun yet.
+  private var reported: [URLMention]
+  /// Number of the next of them, and of its target.
+  private var nextReported = 0
   /// What is left to do of a reported URL.
   private struct Root {
     let url: WebURL
@@ -28,33 +33,76 @@ final class WebRun: @unchecked Sendable {
   private var failure: (any Error)?
   private(set) var isInterrupted = false
 
-  init(sealing: SealedFolder?) { self.sealing = sealing }
+  /// - Parameter mentions: What is reported. All are claimed before any is begun: one may redirect to another, which is an
+  ///   item of its own.
+  init(_ mentions: [URLMention], sealing: SealedFolder?) throws {
+    self.sealing = sealing
+    reported = mentions
+    begun = mentions.count
+    for (number, mention) in mentions.enumerated() {
+      guard case .success(let url) = mention.url else { continue }
+      let key = try Self.key(url)
+      if claims[key] == nil { claims[key] = number }
+    }
+  }
+
+  private static func key(_ url: WebURL) throws -> Digest {
+    try Array(url.description.utf8).withUnsafeBytes { try Digest.sha256(of: $0) }
+  }
+
+  /// Begins the next reported URL; `nil` when there is none. Called where there is room for it, so that what waits is
+  /// as small as it can be.
+  func beginReported() throws -> FetchRequest? {
+    try condition.withLock {
+      while nextReported < reported.count {
+        defer { nextReported += 1 }
+        if case .success(let url) = reported[nextReported].url, claims[try Self.key(url)] == nextReported {
+          return begin(WebTarget(url: url, root: nextReported), number: nextReported)
+        }
+      }
+      reported = []
+      condition.broadcast()
+      return nil
+    }
+  }
+
+  /// What is reported and not begun is left as it is.
+  private func dropReported() {
+    reported = []
+    nextReported = 0
+  }
 
   /// Begins a target, unless its URL is fetched already.
   ///
   /// - Parameters:
   ///   - isClaimed: Whether nobody else is to fetch it; not for pieces of videos, several of which may lie in one file.
-  ///   - make: Gets the number that a reported URL has as its own root.
-  func begin(_ url: WebURL, isClaimed: Bool = true, _ make: (Int) -> WebTarget) -> FetchRequest? {
-    condition.withLock {
-      if isClaimed && claims[url] != nil { return nil }
-      let target = make(begun)
-      if isClaimed { claims[url] = begun }
-      targets[begun] = target
-      roots[target.root, default: Root(url: url)].open += 1
+  func begin(_ target: WebTarget, isClaimed: Bool = true) throws -> FetchRequest? {
+    let key = try Self.key(target.url)
+    return condition.withLock {
+      if isClaimed {
+        guard claims[key] == nil else { return nil }
+        claims[key] = begun
+      }
       defer { begun += 1 }
-      return FetchRequest(
-        url: url, referrer: target.reference?.page, number: begun, budget: target.budget,
-        byteRange: target.piece?.byteRange)
+      return begin(target, number: begun)
     }
   }
 
+  private func begin(_ target: WebTarget, number: Int) -> FetchRequest {
+    targets[number] = target
+    roots[target.root, default: Root(url: target.url)].open += 1
+    return FetchRequest(
+      url: target.url, referrer: target.reference?.page, number: number, budget: target.budget,
+      byteRange: target.piece?.byteRange)
+  }
+
   /// Whether a redirect is followed by the target that has met it.
-  func claim(_ url: WebURL, by number: Int) -> Bool {
-    condition.withLock {
+  func claim(_ url: WebURL, by number: Int) throws -> Bool {
+    let key = try Self.key(url)
+    return condition.withLock {
       if targets[number]?.piece != nil { return true }
-      if let owner = claims[url] { return owner == number }
-      claims[url] = number
+      if let owner = claims[key] { return owner == number }
+      claims[key] = number
       return true
     }
   }
@@ -76,6 +124,7 @@ final class WebRun: @unchecked Sendable {
       if let failure { throw failure }
       if isStopped() && !isInterrupted {
         isInterrupted = true
+        dropReported()
         stop()
       }
       if first < arrived.count, let fetched = arrived[first] {
@@ -87,7 +136,7 @@ final class WebRun: @unchecked Sendable {
         }
         return (fetched, targets[fetched.request.number]!)
       }
-      if roots.isEmpty { return nil }
+      if roots.isEmpty && reported.isEmpty { return nil }
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.2))
     }
   }
@@ -111,6 +160,7 @@ final class WebRun: @unchecked Sendable {
   func fail(_ error: any Error) {
     condition.withLock {
       if failure == nil { failure = error }
+      dropReported()
       condition.broadcast()
     }
   }

@@ -44,29 +44,19 @@ public struct WebScanner: Sendable {
     _ mentions: [URLMention], deliver: @escaping (ScannedItem) throws -> Void,
     finish: @escaping (WebURL) throws -> Void = { _ in }
   ) throws -> ScanSummary {
-    let run = WebRun(sealing: sealing)
-    let fetcher = try Fetcher(policy, claim: { run.claim($0, by: $1) }, deliver: { run.arrive($0) })
-    defer { fetcher.close() }
+    let run = try WebRun(mentions, sealing: sealing)
     let delivery = WebDelivery(
       report: Report(digester: try Digester([.sha256])), blocklist: blocklist, control: control, deliver: deliver,
       finish: finish)
-    do {
-      // All are begun before any is fetched: one may redirect to another, which is an item of its own.
-      var requests: [FetchRequest] = []
-      for mention in mentions {
-        switch mention.url {
-        case .success(let url):
-          if let request = run.begin(url, { WebTarget(url: url, root: $0) }) { requests.append(request) }
-        case .failure(let refusal):
-          let refused = FetchFailure(.refused, "\(refusal)")
-          try delivery.put([ScannedItem(at: .url(mention.text), state: .error("\(refused)"))], ended: { nil })
-        }
-      }
-      fetcher.fetch(requests)
-    } catch {
-      fetcher.stop()
-      throw error
+    for mention in mentions {
+      guard case .failure(let refusal) = mention.url else { continue }
+      let refused = FetchFailure(.refused, "\(refusal)")
+      try delivery.put([ScannedItem(at: .url(mention.text), state: .error("\(refused)"))], ended: { nil })
     }
+    let fetcher = try Fetcher(
+      policy, more: { try run.beginReported() }, fail: { run.fail($0) }, claim: { try run.claim($0, by: $1) },
+      deliver: { run.arrive($0) })
+    defer { fetcher.close() }
     DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
       do {
         var scanner = try ItemScanner(blocklist: blocklist, options: options, decoders: decoders, control: control)
