@@ -20,8 +20,7 @@ final class Fetcher: Sendable {
   private let policy: FetchPolicy
   private let inbox = Mutex(Inbox())
   private let budget: BodyBudget
-  private let more: @Sendable () throws -> FetchRequest?
-  private let fail: @Sendable (any Error) -> Void
+  private let more: @Sendable ((String) -> Bool) -> FetchRequest?
   private let claim: @Sendable (WebURL, Int) throws -> Bool
   private let deliver: @Sendable (Fetched) -> Void
   /// libcurl's own lock makes waking it safe from any thread.
@@ -31,14 +30,12 @@ final class Fetcher: Sendable {
   private static let library: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
   /// - Parameters:
-  ///   - more: Asked for a request whenever one more could begin and none of those that wait may; `nil` for no more ever. A
-  ///     fetcher that is stopped does not ask.
-  ///   - fail: Gets what `more` throws; nothing more is begun then.
+  ///   - more: Asked for a request of a host that is not busy, whenever one more could begin and none of those that wait
+  ///     may; `nil` for none now. Gets what says whether a host is busy. A fetcher that is stopped does not ask.
   ///   - claim: Says of the target of a redirect whether the request of this number is to fetch it, and no other in the run.
   ///   - deliver: Called on the fetcher's thread, which it must not hold up.
   init(
-    _ policy: FetchPolicy, more: @escaping @Sendable () throws -> FetchRequest? = { nil },
-    fail: @escaping @Sendable (any Error) -> Void = { _ in },
+    _ policy: FetchPolicy, more: @escaping @Sendable ((String) -> Bool) -> FetchRequest? = { _ in nil },
     claim: @escaping @Sendable (WebURL, Int) throws -> Bool = { _, _ in true },
     deliver: @escaping @Sendable (Fetched) -> Void
   ) throws {
@@ -46,7 +43,6 @@ final class Fetcher: Sendable {
     self.policy = policy
     self.multi = multi
     self.more = more
-    self.fail = fail
     self.claim = claim
     self.deliver = deliver
     budget = BodyBudget(most: policy.mostBufferedBytes, mostWaiting: policy.mostWaitingBytes)
@@ -98,7 +94,7 @@ final class Fetcher: Sendable {
   }
 
   private func drive() {
-    var driver = Driver(multi, policy, budget, more, fail, claim, deliver)
+    var driver = Driver(multi, policy, budget, more, claim, deliver)
     while true {
       let (new, isClosed, isStopped) = inbox.withLock { inbox in
         defer { inbox.requests = [] }
@@ -108,7 +104,7 @@ final class Fetcher: Sendable {
       if isStopped { driver.stop() }
       driver.turn()
       if isClosed && driver.isIdle { return }
-      curl_multi_poll(multi, nil, 0, CInt(driver.isIdle ? 1000 : 50), nil)
+      curl_multi_poll(multi, nil, 0, 50, nil)
     }
   }
 
@@ -128,9 +124,8 @@ private struct Driver {
   private let multi: UnsafeMutableRawPointer
   private let policy: FetchPolicy
   private let budget: BodyBudget
-  /// `nil` once there is no more.
-  private var more: (() throws -> FetchRequest?)?
-  private let fail: (any Error) -> Void
+  private let more: ((String) -> Bool) -> FetchRequest?
+  private var isStopped = false
   private let claim: (WebURL, Int) throws -> Bool
   private let deliver: (Fetched) -> Void
   private var queues: HostQueues
@@ -140,14 +135,13 @@ private struct Driver {
 
   init(
     _ multi: UnsafeMutableRawPointer, _ policy: FetchPolicy, _ budget: BodyBudget,
-    _ more: @escaping () throws -> FetchRequest?, _ fail: @escaping (any Error) -> Void,
+    _ more: @escaping ((String) -> Bool) -> FetchRequest?,
     _ claim: @escaping (WebURL, Int) throws -> Bool, _ deliver: @escaping (Fetched) -> Void
   ) {
     self.multi = multi
     self.policy = policy
     self.budget = budget
     self.more = more
-    self.fail = fail
     self.claim = claim
     self.deliver = deliver
     queues = HostQueues(mostPerHost: policy.mostPerHost, spacing: policy.spacing)
@@ -155,20 +149,20 @@ private struct Driver {
 
   var isIdle: Bool { active.isEmpty && queues.count == 0 }
 
-  mutating func add(_ requests: [FetchRequest]) {
+  mutating func add(_ requests: [FetchRequest], at now: ContinuousClock.Instant = .now) {
     for request in requests {
       if let why = refusal(of: request.url) {
         var hop = FetchHop(request.url, at: Date())
         hop.failure = why
         deliver(Fetched(request: request, chain: [hop], body: .failure(why)))
       } else {
-        queues.add(HostQueues.Waiting(request: request, attempt: 0, due: .now))
+        queues.add(HostQueues.Waiting(request: request, attempt: 0, due: now))
       }
     }
   }
 
   mutating func stop() {
-    more = nil
+    isStopped = true
     let stopped = FetchFailure(.stopped, "the scan was stopped before")
     for transfer in Array(active.values) { end(transfer, stopped) }
     for request in queues.removeAll() { deliver(Fetched(request: request, chain: [], body: .failure(stopped))) }
@@ -214,18 +208,8 @@ private struct Driver {
   private mutating func next(at now: ContinuousClock.Instant) -> HostQueues.Waiting? {
     while true {
       if let next = queues.next(at: now) { return next }
-      guard let more else { return nil }
-      do {
-        guard let request = try more() else {
-          self.more = nil
-          return nil
-        }
-        add([request])
-      } catch {
-        self.more = nil
-        fail(error)
-        return nil
-      }
+      guard !isStopped, let request = more({ queues.isBusy($0, at: now) }) else { return nil }
+      add([request], at: now)
     }
   }
 

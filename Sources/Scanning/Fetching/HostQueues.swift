@@ -15,9 +15,12 @@ struct HostQueues {
     /// Place of the first that still waits; those before it are gone.
     var first = 0
     var active = 0
-    var due = ContinuousClock.now
+    /// When it may be asked again; `nil` while it was not asked.
+    var due: ContinuousClock.Instant?
 
     var isIdle: Bool { first == waiting.count && active == 0 }
+
+    func isDue(at now: ContinuousClock.Instant) -> Bool { due.map { $0 <= now } ?? true }
   }
 
   private var hosts: [String: Host] = [:]
@@ -50,7 +53,7 @@ struct HostQueues {
       turn = (turn + 1) % turns.count
       let key = turns[turn]
       var host = hosts[key]!
-      guard host.first < host.waiting.count, host.active < mostPerHost, host.due <= now else { continue }
+      guard host.first < host.waiting.count, host.active < mostPerHost, host.isDue(at: now) else { continue }
       guard let place = host.waiting[host.first...].firstIndex(where: { $0.due <= now }) else { continue }
       hosts[key] = nil
       host.waiting.swapAt(host.first, place)
@@ -69,13 +72,22 @@ struct HostQueues {
     return nil
   }
 
+  /// Whether a request of a host, as ``WebURL/origin`` names it, would have to wait.
+  func isBusy(_ host: String, at now: ContinuousClock.Instant) -> Bool {
+    guard let host = hosts[host] else { return false }
+    return host.first < host.waiting.count || host.active >= mostPerHost || !host.isDue(at: now)
+  }
+
   /// A request that was begun is done.
   mutating func end(_ request: FetchRequest) {
-    let key = request.url.origin
-    hosts[key]!.active -= 1
-    guard hosts[key]!.isIdle else { return }
-    hosts[key] = nil
-    turns.remove(at: turns.firstIndex(of: key)!)
+    hosts[request.url.origin]!.active -= 1
+    // A host is remembered until it may be asked again.
+    let now = ContinuousClock.now
+    turns.removeAll { hosts[$0]!.isIdle && hosts[$0]!.isDue(at: now) }
+    if turns.count < hosts.count {
+      let kept = Set(turns)
+      hosts = hosts.filter { kept.contains($0.key) }
+    }
     turn = min(turn, max(0, turns.count - 1))
   }
 

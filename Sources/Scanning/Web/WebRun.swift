@@ -17,10 +17,11 @@ final class WebRun: @unchecked Sendable {
   /// Place of the first that waits.
   private var first = 0
   private var begun: Int
-  /// Reported URLs that are not begun yet.
   private var reported: [URLMention]
-  /// Number of the next of them, and of its target.
-  private var nextReported = 0
+  /// Reported URLs that are not begun yet: their numbers by host, the next one last, and the hosts in turn.
+  private var unbegun: [String: [Int32]] = [:]
+  private var hosts: [String] = []
+  private var turn = 0
   /// What is left to do of a reported URL.
   private struct Root {
     let url: WebURL
@@ -42,35 +43,41 @@ final class WebRun: @unchecked Sendable {
     for (number, mention) in mentions.enumerated() {
       guard case .success(let url) = mention.url else { continue }
       let key = try Self.key(url)
-      if claims[key] == nil { claims[key] = number }
+      guard claims[key] == nil else { continue }
+      claims[key] = number
+      unbegun[url.origin, default: []].append(Int32(number))
     }
+    for host in unbegun.keys { unbegun[host]!.reverse() }
+    hosts = unbegun.sorted { $0.value.last! < $1.value.last! }.map(\.key)
   }
 
   private static func key(_ url: WebURL) throws -> Digest {
     try Array(url.description.utf8).withUnsafeBytes { try Digest.sha256(of: $0) }
   }
 
-  /// Begins the next reported URL; `nil` when there is none. Called where there is room for it, so that what waits is
-  /// as small as it can be.
-  func beginReported() throws -> FetchRequest? {
-    try condition.withLock {
-      while nextReported < reported.count {
-        defer { nextReported += 1 }
-        if case .success(let url) = reported[nextReported].url, claims[try Self.key(url)] == nextReported {
-          return begin(WebTarget(url: url, root: nextReported), number: nextReported)
+  /// Begins the next reported URL of a host that is not busy; `nil` when there is none. Called where there is room for it,
+  /// so that what waits is as small as it can be.
+  ///
+  /// - Parameter isBusy: Of a host as ``WebURL/origin`` names it.
+  func beginReported(isBusy: (String) -> Bool) -> FetchRequest? {
+    condition.withLock {
+      for _ in hosts.indices {
+        turn = (turn + 1) % hosts.count
+        let host = hosts[turn]
+        guard !isBusy(host), let number = unbegun[host]!.popLast() else { continue }
+        if unbegun[host]!.isEmpty {
+          unbegun[host] = nil
+          hosts.remove(at: turn)
         }
+        guard case .success(let url) = reported[Int(number)].url else { continue }
+        return begin(WebTarget(url: url, root: Int(number)), number: Int(number))
       }
-      reported = []
-      condition.broadcast()
       return nil
     }
   }
 
   /// What is reported and not begun is left as it is.
-  private func dropReported() {
-    reported = []
-    nextReported = 0
-  }
+  private func dropReported() { (unbegun, hosts) = ([:], []) }
 
   /// Begins a target, unless its URL is fetched already.
   ///
@@ -136,7 +143,7 @@ final class WebRun: @unchecked Sendable {
         }
         return (fetched, targets[fetched.request.number]!)
       }
-      if roots.isEmpty && reported.isEmpty { return nil }
+      if roots.isEmpty && hosts.isEmpty { return nil }
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.2))
     }
   }

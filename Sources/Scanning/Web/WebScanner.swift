@@ -54,8 +54,7 @@ public struct WebScanner: Sendable {
       try delivery.put([ScannedItem(at: .url(mention.text), state: .error("\(refused)"))], ended: { nil })
     }
     let fetcher = try Fetcher(
-      policy, more: { try run.beginReported() }, fail: { run.fail($0) }, claim: { try run.claim($0, by: $1) },
-      deliver: { run.arrive($0) })
+      policy, more: { run.beginReported(isBusy: $0) }, claim: { try run.claim($0, by: $1) }, deliver: { run.arrive($0) })
     defer { fetcher.close() }
     DispatchQueue.concurrentPerform(iterations: options.workers) { _ in
       do {

@@ -276,6 +276,33 @@ struct FetcherTests {
     }
   }
 
+  /// What waits elsewhere is asked for when it may begin, not before, and one host that is busy keeps no other waiting.
+  @Test func moreIsAskedForWhenItMayBegin() throws {
+    var policy = server.policy
+    (policy.mostAtOnce, policy.mostPerHost) = (3, 2)
+    let (plain, many) = (server.port("plain"), server.port("many"))
+    policy.addresses = AddressPolicy(
+      allowing: [
+        AddressPolicy.Endpoint(address: IPAddress("127.0.0.1")!, port: plain),
+        AddressPolicy.Endpoint(address: IPAddress("127.0.0.2")!, port: many),
+      ])
+    let (busy, other) = ("http://127.0.0.1:\(plain)", "http://127.0.0.2:\(many)")
+    nonisolated(unsafe) var given: [String] = []
+    nonisolated(unsafe) var results: [Fetched] = []
+    let fetcher = try Fetcher(
+      policy,
+      more: { isBusy in
+        guard let host = [busy, other].first(where: { !isBusy($0) }), given.count < 100 else { return nil }
+        given.append(host)
+        return try? FetchRequest(url: WebURL("\(host)/never?\(given.count)"), number: given.count)
+      }, deliver: { results.append($0) })
+    Thread.sleep(forTimeInterval: 0.5)
+    fetcher.stop()
+    fetcher.close()
+    #expect(given == [busy, busy, other])
+    #expect(results.count == 3)
+  }
+
   @Test func stoppedRequestsAreSaidToBe() throws {
     nonisolated(unsafe) var results: [Fetched] = []
     var policy = server.policy
