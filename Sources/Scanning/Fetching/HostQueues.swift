@@ -83,11 +83,8 @@ struct HostQueues {
     hosts[request.url.origin]!.active -= 1
     // A host is remembered until it may be asked again.
     let now = ContinuousClock.now
-    turns.removeAll { hosts[$0]!.isIdle && hosts[$0]!.isDue(at: now) }
-    if turns.count < hosts.count {
-      let kept = Set(turns)
-      hosts = hosts.filter { kept.contains($0.key) }
-    }
+    for key in turns where hosts[key]!.isIdle && hosts[key]!.isDue(at: now) { hosts[key] = nil }
+    turns.removeAll { hosts[$0] == nil }
     turn = min(turn, max(0, turns.count - 1))
   }
 

@@ -17,7 +17,8 @@ final class WebRun: @unchecked Sendable {
   /// Place of the first that waits.
   private var first = 0
   private var begun: Int
-  private var reported: [URLMention]
+  /// What was given, which the caller keeps anyway: a number of one that is not begun is all that is stored of it here.
+  private let reported: [URLMention]
   /// Reported URLs that are not begun yet: their numbers by host, the next one last, and the hosts in turn.
   private var unbegun: [String: [Int32]] = [:]
   private var hosts: [String] = []
@@ -45,10 +46,10 @@ final class WebRun: @unchecked Sendable {
       let key = try Self.key(url)
       guard claims[key] == nil else { continue }
       claims[key] = number
+      if unbegun[url.origin] == nil { hosts.append(url.origin) }
       unbegun[url.origin, default: []].append(Int32(number))
     }
-    for host in unbegun.keys { unbegun[host]!.reverse() }
-    hosts = unbegun.sorted { $0.value.last! < $1.value.last! }.map(\.key)
+    for host in hosts { unbegun[host]!.reverse() }
   }
 
   private static func key(_ url: WebURL) throws -> Digest {
@@ -69,7 +70,7 @@ final class WebRun: @unchecked Sendable {
           unbegun[host] = nil
           hosts.remove(at: turn)
         }
-        guard case .success(let url) = reported[Int(number)].url else { continue }
+        guard case .success(let url) = reported[Int(number)].url else { preconditionFailure("what is refused is not queued") }
         return begin(WebTarget(url: url, root: Int(number)), number: Int(number))
       }
       return nil
@@ -77,7 +78,7 @@ final class WebRun: @unchecked Sendable {
   }
 
   /// What is reported and not begun is left as it is.
-  private func dropReported() { (unbegun, hosts) = ([:], []) }
+  private func dropUnbegun() { (unbegun, hosts) = ([:], []) }
 
   /// Begins a target, unless its URL is fetched already.
   ///
@@ -131,7 +132,7 @@ final class WebRun: @unchecked Sendable {
       if let failure { throw failure }
       if isStopped() && !isInterrupted {
         isInterrupted = true
-        dropReported()
+        dropUnbegun()
         stop()
       }
       if first < arrived.count, let fetched = arrived[first] {
@@ -167,7 +168,7 @@ final class WebRun: @unchecked Sendable {
   func fail(_ error: any Error) {
     condition.withLock {
       if failure == nil { failure = error }
-      dropReported()
+      dropUnbegun()
       condition.broadcast()
     }
   }
