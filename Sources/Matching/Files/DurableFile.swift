@@ -17,15 +17,19 @@ package struct DurableFile: ~Copyable {
   private var written: Int64
   private var finished: Bool
 
+  private let pieceSize: Int
+
   /// Files are written in pieces of this size, at multiples of it: the kernel keeps such a piece in one large page, and a
   /// mapping of the file translates one address where it would otherwise translate 512.
-  private static let pieceSize = 1 << 21
+  package static let largePage = 1 << 21
   static let orphanSuffix = ".partial"
 
   /// Begins a file that will appear at `path` once it is committed.
+  ///
+  /// - Parameter pieceSize: Bytes that are written at once, and kept in memory until then; a power of two.
   package init(
     replacing path: FilePath, permissions: FilePermissions = [.ownerReadWrite, .groupRead],
-    on fileSystem: any DurableFileSystem = HostFileSystem()
+    pieceSize: Int = Self.largePage, on fileSystem: any DurableFileSystem = HostFileSystem()
   ) throws(MatchingError) {
     guard let name = path.lastComponent?.string else {
       throw MatchingError(.badName, "'\(path)' is not the name of a file")
@@ -37,6 +41,7 @@ package struct DurableFile: ~Copyable {
     self.path = path
     self.temporary = temporary
     self.fileSystem = fileSystem
+    self.pieceSize = pieceSize
     buffer = []
     written = 0
     finished = false
@@ -54,9 +59,9 @@ package struct DurableFile: ~Copyable {
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
     var done = 0
     while done < bytes.count {
-      let room = Self.pieceSize - Int(size) % Self.pieceSize
+      let room = pieceSize - Int(size) % pieceSize
       let piece = UnsafeRawBufferPointer(rebasing: bytes[done...].prefix(room))
-      if piece.count == Self.pieceSize {
+      if piece.count == pieceSize {
         try writeAll(piece, at: written)
         written += Int64(piece.count)
       } else {
@@ -92,14 +97,16 @@ package struct DurableFile: ~Copyable {
 
   /// Makes the file appear at its place. After this returns it survives a power cut.
   ///
+  /// - Parameter name: Another name in the same folder, for a file whose content gives it its name.
   /// - Throws: ``MatchingError``. The place has what it had before, unless it was the folder that could not be synced:
   ///   then the file is there, and whether it survives a power cut is not known.
-  package consuming func commit() throws(MatchingError) {
+  package consuming func commit(as name: String? = nil) throws(MatchingError) {
+    let place = name.map { path.removingLastComponent().appending($0) } ?? path
     try flush()
     do throws(Errno) { try fileSystem.sync(descriptor) } catch { throw MatchingError(error, "sync", temporary) }
-    try Self.call("replace", path) { () throws(Errno) in try fileSystem.rename(temporary, to: path) }
+    try Self.call("replace", place) { () throws(Errno) in try fileSystem.rename(temporary, to: place) }
     finished = true
-    try Self.syncFolder(Self.folder(of: path), on: fileSystem)
+    try Self.syncFolder(Self.folder(of: place), on: fileSystem)
   }
 
   /// Replaces a small file in one step.

@@ -11,6 +11,8 @@ struct FetchRequest: Sendable {
   var budget: PageBudget?
   /// The bytes of the resource that are meant; `nil` for all of it.
   var byteRange: Range<UInt64>?
+  /// Where the content is sealed while it comes; `nil` where it is not.
+  var sealing: SealedFolder?
 }
 
 /// What became of a request.
@@ -20,6 +22,8 @@ struct Fetched: Sendable {
   var chain: [FetchHop]
   /// The body, decompressed. Whoever has taken it tells the ``Fetcher``.
   let body: Result<[UInt8], FetchFailure>
+  /// The body as it was sealed while it came; `nil` where that was not asked for, or nothing came.
+  var sealed: SealedContent?
 
   /// Where the body came from in the end.
   var url: WebURL { chain.last?.url ?? request.url }

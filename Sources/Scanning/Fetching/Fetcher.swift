@@ -287,7 +287,8 @@ private struct Driver {
     let chain = transfer.chain
     guard let failure else {
       budget.deliver(transfer.body.count)
-      return deliver(Fetched(request: transfer.request, chain: chain, body: .success(transfer.takeBody())))
+      let (body, sealed) = transfer.takeBody()
+      return deliver(Fetched(request: transfer.request, chain: chain, body: .success(body), sealed: sealed))
     }
     transfer.dropBody()
     deliver(Fetched(request: transfer.request, chain: chain, body: .failure(failure)))

@@ -20,6 +20,7 @@ final class Transfer {
   private var paused = Duration.zero
 
   private(set) var body: [UInt8] = []
+  private var sealed: SealedContent?
   private var headerBytes = 0
   private(set) var location: [UInt8]?
   private(set) var retryAfter: Duration?
@@ -58,7 +59,7 @@ final class Transfer {
     chain.append(FetchHop(url, at: Date()))
     headerBytes = 0
     location = nil
-    body = []
+    (body, sealed) = ([], nil)
     try set(CURLOPT_URL, url.description)
     if let range = request.byteRange { try set(CURLOPT_RANGE, "\(range.lowerBound)-\(range.upperBound - 1)") }
     try set(CURLOPT_REFERER, referrer(to: url))
@@ -83,15 +84,15 @@ final class Transfer {
   }
 
   /// Gives the body away.
-  func takeBody() -> [UInt8] {
-    defer { body = [] }
-    return body
+  func takeBody() -> ([UInt8], SealedContent?) {
+    defer { (body, sealed) = ([], nil) }
+    return (body, sealed)
   }
 
   /// Gives back the memory of a body that nobody is to see.
   func dropBody() {
     budget.give(body.count)
-    body = []
+    (body, sealed) = ([], nil)
   }
 
   /// Time that the host had.
@@ -278,6 +279,10 @@ extension Transfer {
       return Int(CURL_WRITEFUNC_PAUSE)
     }
     body += bytes
+    if isContent, let folder = request.sealing {
+      if sealed == nil { sealed = folder.begin() }
+      sealed!.append(bytes)
+    }
     return bytes.count
   }
 }

@@ -25,7 +25,7 @@ extension ItemScanner {
       let chain = fetched.chain(endingIn: items[0])
       for index in items.indices { items[index] = items[index].fetched(by: chain, from: target.reference) }
       guard let page = try read(fetched, body, target) else {
-        try run.sealing?.keep(body, as: &items)
+        try run.sealing?.keep(body, fetched.sealed, as: &items)
         return items
       }
       items[0].mediaType = page.format.rawValue
@@ -36,7 +36,7 @@ extension ItemScanner {
         let found = try inline.bytes.withUnsafeBytes { try scan($0, at: place, member: "data \(inline.order)") }
         items += found.map { $0.fetched(by: chain, from: reference) }
       }
-      try run.sealing?.keep(body, as: &items)
+      try run.sealing?.keep(body, fetched.sealed, as: &items)
       let refused = try begin(page.references, of: target, at: fetched.url, run, fetcher, mostBytes: mostBytes)
       return items + refused
     }
@@ -133,17 +133,25 @@ extension ItemScanner {
       defer { fetcher.letGo(body.count) }
       items = try body.withUnsafeBytes { try scan($0, at: assembly.place, member: assembly.member) }
       if let gap = assembly.gap { items[0].missMembers(gap) }
-      try sealing?.keep(body, as: &items)
+      // Its pieces come in any order, and what is sealed is the video.
+      try sealing?.keep(body, nil, as: &items)
     }
     return items.map { $0.fetched(by: chain, from: assembly.reference) }
   }
 }
 
 extension SealedFolder {
-  /// Seals a body if something in it is on a list.
-  fileprivate func keep(_ body: [UInt8], as items: inout [ScannedItem]) throws {
+  /// Keeps a body if something in it is on a list.
+  ///
+  /// - Parameter sealed: The body as it was sealed while it came; `nil` for one that came another way.
+  fileprivate func keep(_ body: [UInt8], _ sealed: SealedContent?, as items: inout [ScannedItem]) throws {
     guard items.contains(where: { $0.verdict == .block || $0.verdict == .review }) else { return }
-    let name = try body.withUnsafeBytes { try seal($0, Digest.sha256(of: $0)) }
+    let name = try body.withUnsafeBytes { bytes in
+      if let sealed { return try sealed.keep(bytes) }
+      let content = begin()
+      content.append(bytes)
+      return try content.keep(bytes)
+    }
     for index in items.indices { items[index].sealedName = name }
   }
 }

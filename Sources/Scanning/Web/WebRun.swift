@@ -101,7 +101,7 @@ final class WebRun: @unchecked Sendable {
     roots[target.root, default: Root(url: target.url)].open += 1
     return FetchRequest(
       url: target.url, referrer: target.reference?.page, number: number, budget: target.budget,
-      byteRange: target.piece?.byteRange)
+      byteRange: target.piece?.byteRange, sealing: target.piece == nil ? sealing : nil)
   }
 
   /// Whether a redirect is followed by the target that has met it.

@@ -38,6 +38,25 @@ struct SealedFolderTests {
     return try [UInt8](Data(contentsOf: scratch.url.appending(path: "\(name).pem")))
   }
 
+  /// Seals a content that comes in pieces of odd sizes.
+  private func seal(_ body: UnsafeRawBufferPointer, in folder: SealedFolder) throws -> String {
+    let content = folder.begin()
+    var rest = body[...]
+    var size = 1
+    while !rest.isEmpty {
+      content.append(UnsafeRawBufferPointer(rebasing: rest.prefix(size)))
+      rest = rest.dropFirst(size)
+      size = size * 5 + 3
+    }
+    return try content.keep(body)
+  }
+
+  private func files() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).filter {
+      $0.hasSuffix(".cms") || $0.hasSuffix(".partial")
+    }
+  }
+
   private func open(_ file: String, _ name: String) throws -> Data? {
     let out = scratch.path("opened")
     let result = try run(
@@ -53,7 +72,7 @@ struct SealedFolderTests {
     for size in [0, 1, 15, 16, 65_535, 65_536, 65_537, 1_000_003] {
       let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
       let digest = try body.withUnsafeBytes { try Digest.sha256(of: $0) }
-      let name = try body.withUnsafeBytes { try folder.seal($0, digest) }
+      let name = try body.withUnsafeBytes { try seal($0, in: folder) }
       #expect(name.hasPrefix(digest.hex) && name.hasSuffix(".cms"))
       #expect(try open(scratch.path(name), "authority") == Data(body))
       // A key that is not the right one gives nothing, or noise.
@@ -66,11 +85,10 @@ struct SealedFolderTests {
   @Test func aContentIsSealedOnceAndToOneRecipient() throws {
     let folder = try SealedFolder(FilePath(scratch.url.path), sealingTo: makeCertificate("authority", Self.ec))
     let body = Array("a landscape".utf8)
-    let digest = try body.withUnsafeBytes { try Digest.sha256(of: $0) }
-    let names = Set(try (0..<3).map { _ in try body.withUnsafeBytes { try folder.seal($0, digest) } })
+    let names = Set(try (0..<3).map { _ in try body.withUnsafeBytes { try seal($0, in: folder) } })
     #expect(names.count == 1)
     let other = try SealedFolder(FilePath(scratch.url.path), sealingTo: makeCertificate("other", Self.ec))
-    #expect(try body.withUnsafeBytes { try other.seal($0, digest) } != names.first)
+    #expect(try body.withUnsafeBytes { try seal($0, in: other) } != names.first)
     #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).count { $0.hasSuffix(".cms") } == 2)
   }
 
@@ -89,9 +107,47 @@ struct SealedFolderTests {
     let folder = try SealedFolder(
       FilePath(scratch.path("nowhere")), sealingTo: makeCertificate("authority", Self.ec))
     let body: [UInt8] = [1]
-    let digest = try body.withUnsafeBytes { try Digest.sha256(of: $0) }
     for _ in 0..<2 {
-      #expect(throws: MatchingError.self) { try body.withUnsafeBytes { _ = try folder.seal($0, digest) } }
+      #expect(throws: MatchingError.self) { try body.withUnsafeBytes { _ = try seal($0, in: folder) } }
     }
+  }
+
+  /// Its ciphertext is on the disk while it comes, as far as it has come, and nothing of it afterwards.
+  @Test func whatIsNotKeptGoes() throws {
+    let folder = try SealedFolder(FilePath(scratch.url.path), sealingTo: makeCertificate("authority", Self.ec))
+    let body = [UInt8](repeating: 7, count: 1_000_000)
+    do {
+      let content = folder.begin()
+      body.withUnsafeBytes { content.append($0) }
+      let name = try #require(try files().first)
+      #expect(try files().count == 1 && name.hasSuffix(".partial"))
+      let stored = try Data(contentsOf: scratch.url.appending(path: name))
+      #expect(stored.count > 900_000 && stored.range(of: Data(body[..<64])) == nil)
+    }
+    #expect(try files().isEmpty)
+  }
+
+  /// Wherever the disk fails, the content is not said to be kept, and nothing of it is left.
+  @Test func aDiskThatFailsIsSaid() throws {
+    let certificate = try makeCertificate("authority", Self.ec)
+    let body = [UInt8](repeating: 7, count: 200_000)
+    let disk = FaultFileSystem()
+    let folder = try SealedFolder(FilePath(scratch.url.path), sealingTo: certificate, on: disk)
+    var call = 0
+    while true {
+      disk.inject(.fails(.noSpace), into: call..<call + 1)
+      do {
+        _ = try body.withUnsafeBytes { try seal($0, in: folder) }
+        break
+      } catch let error as MatchingError {
+        #expect(error.code == .diskFull && disk.fired == 1)
+      }
+      // What was renamed before its folder could not be synced is whole.
+      #expect(try files().allSatisfy { $0.hasSuffix(".cms") })
+      call += 1
+    }
+    #expect(disk.fired == 0)
+    // To create, write four times at least, sync, rename and sync the folder.
+    #expect(call >= 8)
   }
 }
