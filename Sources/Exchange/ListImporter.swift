@@ -44,7 +44,7 @@ public struct ListImporter: Sendable {
       descriptor, fileName: isInput ? "standard input" : path.string, withdraw: withdraw, takeDigests: takeDigests, take: take)
   }
 
-  /// Reads an open file; see ``read(_:withdraw:take:)``.
+  /// Reads an open file; see ``read(_:withdraw:takeDigests:take:)``.
   package func read(
     _ descriptor: FileDescriptor, fileName: String, withdraw: (ListEntry) throws -> Void,
     takeDigests: ([NumberedDigest]) throws -> Bool = { _ in false }, take: (ListEntry) throws -> Void

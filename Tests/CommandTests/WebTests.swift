@@ -267,6 +267,7 @@ struct WebTests {
     #expect(web.runs[5].output.contains("C-000001"))
   }
 
+  /// Each result goes out when it is there, also into a pipe.
   @Test func interruptionLeavesInTheQueueWhatIsNotDone() throws {
     let web = try web(
       "run", "scan", "http://site.example/dunes.jpg", "http://site.example/slow", "--record", "--format", "ndjson", "+",

@@ -6,12 +6,13 @@ import SystemPackage
 
 /// Feeds a partner's file to an importer. `MUHAFIZ_FUZZ_FORMAT` names the format; without it the content tells.
 ///
-/// Whatever the bytes are, an answer or an error comes back: a trap ends the fuzzer. The same bytes read in tiny pieces must
-/// come to the same.
+/// Whatever the bytes are, an answer or an error comes back: a trap ends the fuzzer. The same bytes read in tiny pieces, or
+/// with their bare digests taken many at once, must come to the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = UnsafeRawBufferPointer(start: start, count: count)
   let whole = outcome(bytes, pieceSize: 1 << 12)
+  precondition(outcome(bytes, pieceSize: 1 << 12, takesDigests: true) == whole, "so does not how they are taken")
   // The first 64 KiB are one piece in any case.
   if count > 1 << 16 { precondition(outcome(bytes, pieceSize: 16) == whole, "the size of the pieces changes nothing") }
   return 0
@@ -20,7 +21,9 @@ public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 /// What an import came to; `nil` where the file was refused.
 private struct Outcome: Equatable {
   var entries = 0
-  var hashes = 0
+  /// All digests in the order of the file.
+  var digests: [NumberedDigest] = []
+  var otherHashes = 0
   var rejected = 0
 }
 
@@ -34,17 +37,24 @@ private let options: ImportOptions = {
   return options
 }()
 
-private func outcome(_ bytes: UnsafeRawBufferPointer, pieceSize: Int) -> Outcome? {
+private func outcome(_ bytes: UnsafeRawBufferPointer, pieceSize: Int, takesDigests: Bool = false) -> Outcome? {
   scratch.replace(with: bytes)
   var outcome = Outcome()
   do {
     let report = try ListImporter(options, pieceSize: pieceSize).read(
       scratch.file, fileName: "fuzzed", withdraw: { check($0) },
-      take: {
-        check($0)
-        precondition(!$0.digests.isEmpty || !$0.perceptualHashes.isEmpty, "an entry has a hash")
+      takeDigests: {
+        guard takesDigests else { return false }
+        outcome.digests += $0
+        outcome.entries += $0.count
+        return true
+      },
+      take: { entry in
+        check(entry)
+        precondition(entry.hasHashes, "an entry has a hash")
         outcome.entries += 1
-        outcome.hashes += $0.digests.count + $0.perceptualHashes.count
+        outcome.digests += entry.digests.map { NumberedDigest($0, recordNumber: entry.recordNumber) }
+        outcome.otherHashes += entry.perceptualHashes.count + (entry.video?.frames.count ?? 0)
       })
     precondition(report.entries == outcome.entries, "every entry is counted")
     precondition(

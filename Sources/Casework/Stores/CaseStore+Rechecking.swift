@@ -65,19 +65,22 @@ extension CaseStore {
 
   /// Re-checks all that is due.
   ///
-  /// - Parameter fetch: Looks at a takedown's URL. What it throws is recorded as `unreachable`, which is not `gone`.
+  /// - Parameters:
+  ///   - now: Asked after each: when its answer was seen.
+  ///   - fetch: Looks at a takedown's URL. What it throws is recorded as `unreachable`, which is not
+  ///     `gone`.
   public func recheckDue(
-    profiles: [RuleProfile], by actor: String, at time: Date, limit: Int = 100,
+    profiles: [RuleProfile], by actor: String, at now: @autoclosure () -> Date, limit: Int = 100,
     fetch: (Takedown) throws -> (answer: RecheckAnswer, detail: String?)
   ) throws -> [Takedown] {
-    try dueForRecheck(at: time, limit: limit).compactMap { takedown in
+    try dueForRecheck(at: now(), limit: limit).compactMap { takedown in
       guard let profile = profiles.first(where: { $0.id == takedown.profile }) else {
         throw CaseworkError(
           .unusableData, "there is no rule profile '\(takedown.profile)', which \(takedown.number) is under")
       }
       let found: (answer: RecheckAnswer, detail: String?)
       do { found = try fetch(takedown) } catch { found = (.unreachable, "\(error)") }
-      return try rechecked(takedown.number, found.answer, detail: found.detail, profile: profile, by: actor, at: time)
+      return try rechecked(takedown.number, found.answer, detail: found.detail, profile: profile, by: actor, at: now())
     }
   }
 }

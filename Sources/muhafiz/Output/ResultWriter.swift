@@ -8,28 +8,30 @@ final class ResultWriter {
   private let place: String
   private var file: DurableFile?
   private var buffer: [UInt8] = []
-  private let isTerminal: Bool
+  private let isLive: Bool
 
   private static let bufferSize = 1 << 16
 
   /// - Parameters:
   ///   - path: `nil` or `-` for standard output.
+  ///   - isLive: Whether each result goes out at once, which a terminal has in any case: for those that are long in coming,
+  ///     where a program may read along.
   ///   - isSecondTry: The first was cut off, and has left what it had written beside the place.
-  init(_ path: String?, isSecondTry: Bool = false) throws {
+  init(_ path: String?, isLive: Bool = false, isSecondTry: Bool = false) throws {
     if let path, path != "-" {
       place = path
       if isSecondTry { try DurableFile.sweepOrphans(of: FilePath(path)) }
       file = try DurableFile(replacing: FilePath(path))
-      isTerminal = false
+      self.isLive = false
     } else {
       place = "standard output"
-      isTerminal = isatty(STDOUT_FILENO) == 1
+      self.isLive = isLive || isatty(STDOUT_FILENO) == 1
     }
   }
 
   func write(_ bytes: some Sequence<UInt8>) throws {
     buffer.append(contentsOf: bytes)
-    if isTerminal || buffer.count >= Self.bufferSize { try flush() }
+    if isLive || buffer.count >= Self.bufferSize { try flush() }
   }
 
   func write(line: String) throws { try write((line + "\n").utf8) }

@@ -54,7 +54,7 @@ extension ScanCommand {
     let manifest = ScanManifest(
       plan: plan, blocklist: blocklist, canaries: "passed", examiner: actor, exhibit: exhibit, hasAllItems: all,
       earlierSessions: 0, sourceDigest: nil)
-    let writer = try ResultWriter(output)
+    let writer = try ResultWriter(output, isLive: true)
     // Whatever may refuse comes before the run is in the record.
     let folder = try makeReport(manifest, options)
     let recorder =
