@@ -5,7 +5,8 @@ usage: lists.py [--digests N] [--pdq N] [--large N]      (or ./dev bench lists)
 
   --digests N   digests to import and look up, beside sort, hfind and sqlite3   (default 10,000,000)
   --pdq N       perceptual hashes to search, beside faiss                       (default 1,000,000)
-  --large N     digests to build a list of alone, with its memory; 0 for none   (default 0; 100,000,000 takes 10 GB of disk)
+  --large N     digests to build a list of alone, with its memory; 0 for none   (default 0; 100,000,000 takes 10 GB of disk
+                and 8 GB of memory), and a tenth as many perceptual hashes
 
 All hashes are random. Rivals that are not installed are named and left out. Two things are measured on one machine in one
 run, one after the other: the ratio counts, not the figure.
@@ -158,6 +159,17 @@ def large(folder, count):
     begun = time.perf_counter()
     subprocess.run([MUHAFIZ, "match", "sha256:" + "ab" * 32], stdout=subprocess.DEVNULL, env=ENVIRONMENT, check=True)
     alone("open and look up in a new process", (time.perf_counter() - begun) * 1000, "ms")
+    shutil.rmtree(ENVIRONMENT["MUHAFIZ_HOME"])
+    figure = figures(count, count // 10)
+    name = f"{count:,} sha256"
+    alone(f"open {count:,} to the first answer", figure[f"open, {name}"] / 1000, "ms", 10)
+    alone("lookup in memory: a hit", 1e9 / figure[f"lookup, {name}, hits"], "ns", 300)
+    alone("lookup in memory: a miss", 1e9 / figure[f"lookup, {name}, misses"], "ns", 300)
+    alone("lookup in batches, 1 % hits: each", 1e9 / figure[f"lookup, {name}, batches, 1 % hits"], "ns")
+    alone("lookup, records on the disk: a hit", figure[f"first lookup, {name}, hits, records on the disk"], "us")
+    alone("  pages read for it", figure["  pages read for 1,000 of them"] / 1000, "pages", 1.1)
+    near(figure, count // 10)
+    alone("near query: floor of the goals", figure[f"near query within 31 bits, {count // 10:,} pdq, 1 at once"], "queries/s", 1500, within=False)
 
 
 if __name__ == "__main__":

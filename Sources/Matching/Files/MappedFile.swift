@@ -31,9 +31,32 @@ final class MappedFile: Sendable {
     guard let start = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor.rawValue, 0), start != MAP_FAILED else {
       throw MatchingError(Errno(rawValue: errno), "map", path)
     }
-    // A lookup touches one page; reading ahead would fetch hundreds for nothing.
-    madvise(start, size, MADV_RANDOM)
     bytes = UnsafeRawBufferPointer(start: start, count: size)
+    advise(MADV_RANDOM)
+  }
+
+  /// Reads all of it, from the first byte to the last: pages are fetched ahead. Else they are not, as a lookup touches one
+  /// and would wait for hundreds.
+  func inOrder<Answer>(_ body: () throws(MatchingError) -> Answer) throws(MatchingError) -> Answer {
+    advise(MADV_SEQUENTIAL)
+    defer { advise(MADV_RANDOM) }
+    return try body()
+  }
+
+  /// Has the kernel forget what it keeps of the file; the next reader waits for the disk.
+  func leaveMemory() throws(MatchingError) {
+    // Pages that somebody has mapped stay, so they are let go first.
+    advise(MADV_DONTNEED)
+    let descriptor: FileDescriptor
+    do { descriptor = try FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch {
+      throw MatchingError(error as? Errno ?? .ioError, "open", path)
+    }
+    defer { close(descriptor.rawValue) }
+    posix_fadvise(descriptor.rawValue, 0, 0, POSIX_FADV_DONTNEED)
+  }
+
+  private func advise(_ use: CInt) {
+    if let start = bytes.baseAddress { madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, use) }
   }
 
   deinit {

@@ -6,7 +6,9 @@ extension HashList {
   ///
   /// - Throws: ``MatchingError`` with `listCorrupt` and what is wrong first.
   public func verify() throws(MatchingError) {
-    try tree.verify(offset: HashListLayout.blockSize, size: sizeInBytes - HashListLayout.blockSize)
+    try file.inOrder { () throws(MatchingError) in
+      try tree.verify(offset: HashListLayout.blockSize, size: sizeInBytes - HashListLayout.blockSize)
+    }
     for records in records {
       try verifyRecords(records)
       try verifyFurtherEntries(records)
@@ -14,6 +16,22 @@ extension HashList {
     }
     try verifyVideos()
   }
+
+  /// Reads what every lookup passes on its way to a record, and what vouches for the records: a twentieth of the list. From
+  /// then on a digest that is listed costs one page, whatever the rest of memory is used for.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt`.
+  package func loadIndexes() throws(MatchingError) {
+    try file.inOrder { () throws(MatchingError) in
+      for section in sections where section.kind == .filter || section.kind == .fanOut {
+        try tree.verify(offset: section.offset, size: section.size)
+      }
+      try tree.verifyTree()
+    }
+  }
+
+  /// Has the kernel forget what it keeps of the file, as after a reboot.
+  package func leaveMemory() throws(MatchingError) { try file.leaveMemory() }
 
   /// Reads what a record leads to: an entry, or where it is a frame, the video.
   private func verifyReference(_ index: Int, from records: Records) throws(MatchingError) {

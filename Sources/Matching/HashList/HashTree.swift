@@ -78,6 +78,13 @@ final class HashTree: Sendable {
     if !isVerified(block) { try verifyBlock(block, level: -1) }
   }
 
+  /// Makes sure that the tree itself is what the builder wrote.
+  func verifyTree() throws(MatchingError) {
+    for (level, start) in levelStarts.enumerated().reversed() {
+      for block in start..<start + shape.levels[level] where !isVerified(block) { try verifyBlock(block, level: level) }
+    }
+  }
+
   func damaged(_ what: String) -> MatchingError { .damaged(file.path, what) }
 
   @inline(__always)

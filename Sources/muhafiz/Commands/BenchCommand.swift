@@ -35,6 +35,7 @@ struct BenchCommand: ParsableCommand {
       try lists.pictures.verify()
       try measureLookups(lists, &generator)
       try measureNearQueries(lists, &generator)
+      try measureFirstTouches(lists)
     }
   }
 
@@ -59,10 +60,8 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func measureLookups(_ lists: Lists, _ generator: inout some RandomNumberGenerator) throws {
-    // So many that they do not all stay in the processor's caches.
-    let count = 1 << 18
-    let hits = (0..<count).map { lists.known[$0 * lists.known.count / count] }.shuffled(using: &generator)
-    let misses = (0..<count).map { _ in Self.random(.sha256, &generator) }
+    let hits = lists.known.shuffled(using: &generator)
+    let misses = hits.map { _ in Self.random(.sha256, &generator) }
     let mixed = misses.enumerated().map { $0 % 100 == 0 ? hits[$0] : $1 }
     for (name, keys) in [("hits", hits), ("misses", misses)] {
       let rate = try measure { for key in keys { _ = try lists.digests.contains(key) } }
@@ -72,6 +71,26 @@ struct BenchCommand: ParsableCommand {
     show("lookup, \(digests.grouped) sha256, hits with their entry", named * Double(hits.count), "lookups/s")
     let batched = try measure { _ = try lists.digests.matches(forEach: mixed) }
     show("lookup, \(digests.grouped) sha256, batches, 1 % hits", batched * Double(mixed.count), "lookups/s")
+  }
+
+  /// Lookups of a list whose records are on the disk alone: a program that has just begun, or one beside others that need
+  /// the memory.
+  private func measureFirstTouches(_ lists: Lists) throws {
+    let list = try lists.openCold()
+    try list.loadIndexes()
+    let keys = lists.known.prefix(20_000)
+    let (begun, faults) = (ContinuousClock.now, Self.pageFaults)
+    for key in keys { _ = try list.contains(key) }
+    let elapsed = (ContinuousClock.now - begun) / .microseconds(1)
+    show("first lookup, \(digests.grouped) sha256, hits, records on the disk", elapsed / Double(keys.count), "µs")
+    show("  pages read for 1,000 of them", Double(Self.pageFaults - faults) / Double(keys.count) * 1000, "pages")
+  }
+
+  /// Pages that this process has waited for the disk for.
+  private static var pageFaults: Int {
+    var usage = rusage()
+    getrusage(RUSAGE_SELF.rawValue, &usage)
+    return usage.ru_majflt
   }
 
   private func measureNearQueries(_ lists: Lists, _ generator: inout some RandomNumberGenerator) throws {
@@ -132,9 +151,18 @@ struct BenchCommand: ParsableCommand {
   /// Lists of random hashes, and what is in them.
   private struct Lists {
     let digests: HashList
+    /// Some of what is in it, from all over; so many that what they need does not all stay in the processor's caches.
     let known: [Digest]
     let pictures: HashList
     let hashes: [PerceptualHash]
+
+    static let mostKnown = 1 << 18
+
+    /// Opens the list of digests once more, none of it in memory.
+    func openCold() throws -> HashList {
+      try digests.leaveMemory()
+      return try HashList(opening: digests.path)
+    }
 
     /// The entries within a distance, by the plainest way to find them.
     func withinByComparingAll(_ query: PerceptualHash, _ distance: Int) -> Set<String> {
@@ -166,9 +194,12 @@ struct BenchCommand: ParsableCommand {
       return list
     }
     var generator = SplitMix(state: 2)
-    let known = (0..<digests).map { _ in Self.random(.sha256, &generator) }
+    var known: [Digest] = []
+    let stride = max(1, digests / Lists.mostKnown)
     let digestList = try build("sha256", digests) { builder, number in
-      try builder.add(ListEntry(recordNumber: number + 1, digests: [known[number]]))
+      let digest = Self.random(.sha256, &generator)
+      if number % stride == 0 { known.append(digest) }
+      try builder.add(ListEntry(recordNumber: number + 1, digests: [digest]))
     }
     let hashes = (0..<pdq).map { _ in Self.randomHash(&generator) }
     let pictureList = try build("pdq", pdq) { builder, number in
