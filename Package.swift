@@ -40,7 +40,7 @@ let package = Package(
     // The house, from the ground up: every import points to a line above it.
     .target(name: "Hashing", dependencies: ["COpenSSL", system]),
     .target(name: "Matching", dependencies: ["Hashing", "CKernels", "CIDN", system]),
-    .target(name: "Exchange", dependencies: ["Hashing", "Matching", system]),
+    .target(name: "Exchange", dependencies: ["Hashing", "Matching", grdb, system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", "COpenSSL", "CCurl", system]),
     .target(
@@ -60,7 +60,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Hashing", "Matching", system], path: "Tests/TestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing", "TestSupport"]),
     .testTarget(name: "MatchingTests", dependencies: ["TestSupport", "Hashing", "Matching", "CKernels", system]),
-    .testTarget(name: "ExchangeTests", dependencies: ["TestSupport", "Hashing", "Matching", "Exchange", system]),
+    .testTarget(name: "ExchangeTests", dependencies: ["TestSupport", "Hashing", "Matching", "Exchange", grdb, system]),
     .testTarget(
       name: "DecodingTests", dependencies: ["TestSupport", "Hashing", "Decoding", "muhafiz-decoder", system]),
     .testTarget(

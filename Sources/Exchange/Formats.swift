@@ -2,8 +2,9 @@ import Matching
 
 /// The list formats that are read: the table of the module.
 public enum ListFormat: String, Sendable, CaseIterable {
-  case plain, sums, csv, hashdeep, pdq, vpdq, threatexchange, nsrl, hfind, encase, vics, ncmec, stopncii, misp, stix,
-    dfxml
+  case plain, sums, csv, hashdeep, pdq, vpdq, threatexchange, nsrl
+  case nsrlDatabase = "nsrl-sqlite"
+  case kdb, hfind, encase, vics, ncmec, stopncii, misp, stix, dfxml
 
   /// One line for `--help`.
   public var summary: String {
@@ -16,6 +17,8 @@ public enum ListFormat: String, Sendable, CaseIterable {
     case .vpdq: "one video a file, by its frames: 'frame,quality,HEX,seconds'"
     case .threatexchange: "ThreatExchange local file: 'pdq HEX', 'video_md5 HEX'"
     case .nsrl: "NSRLFile.txt of the NSRL's RDS, versions 1.5 and 2"
+    case .nsrlDatabase: "the NSRL's RDS, version 3, SQLite"
+    case .kdb: "Autopsy's hash set database (.kdb)"
     case .hfind: "md5 and sha1 index of The Sleuth Kit's hfind"
     case .encase: "EnCase hash set (.hash)"
     case .vics: "Project VIC JSON, 1.1 to 2.0: hash sets and cases"
@@ -31,7 +34,7 @@ public enum ListFormat: String, Sendable, CaseIterable {
   var recordName: String {
     switch self {
     case .plain, .sums, .csv, .hashdeep, .pdq, .vpdq, .threatexchange, .nsrl, .hfind: "line"
-    case .encase, .vics, .ncmec, .stopncii, .misp, .stix, .dfxml: "record"
+    case .nsrlDatabase, .kdb, .encase, .vics, .ncmec, .stopncii, .misp, .stix, .dfxml: "record"
     }
   }
 
@@ -45,6 +48,8 @@ public enum ListFormat: String, Sendable, CaseIterable {
     case .vpdq: .lines(VPDQFormat())
     case .threatexchange: .lines(ThreatExchangeFormat())
     case .nsrl: .lines(CSVFormat(nsrl: options))
+    case .nsrlDatabase: .database(.nsrl)
+    case .kdb: .database(.kdb)
     case .hfind: .lines(HfindFormat())
     case .encase: .document(EnCaseFormat.read)
     case .vics: .document(VICSFormat.read)
@@ -57,10 +62,11 @@ public enum ListFormat: String, Sendable, CaseIterable {
   }
 }
 
-/// What turns a format into entries: line after line, or the file as one stream.
+/// What turns a format into entries: line after line, the file as one stream, or wherever in it they are.
 enum Parser {
   case lines(any LineParser)
   case document((_ bytes: consuming ByteStream, _ sink: inout RecordSink) throws -> Void)
+  case database(DatabaseFormat)
 }
 
 /// Turns the lines of one format into entries.

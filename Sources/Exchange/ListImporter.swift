@@ -74,6 +74,7 @@ public struct ListImporter: Sendable {
     var sink = makeSink(format)
     switch format.makeParser(options) {
     case .document(let read): try read(bytes, &sink)
+    case .database(let database): try database.read(bytes.descriptor, &sink)
     case .lines(let parser): try Self.readLines(bytes, separator, parser, into: &sink)
     }
     try sink.flush()

@@ -72,15 +72,16 @@ private func check(_ entry: ListEntry) {
   precondition(!entry.digests.contains { $0.isOfEmptyContent }, "the empty file is on no list")
 }
 
-/// A file in memory, used again for each input.
+/// A file in memory, used again for each input. It has a name, by which a database is opened.
 private struct ScratchFile {
   let file: FileDescriptor
 
+  private static let path = "/dev/shm/muhafiz-fuzz-\(getpid())"
+
   init() {
-    var path = Array("/dev/shm/muhafiz-fuzz-XXXXXX".utf8CString)
-    file = FileDescriptor(rawValue: mkstemp(&path))
+    file = FileDescriptor(rawValue: open(Self.path, O_RDWR | O_CREAT | O_TRUNC, 0o600))
     precondition(file.rawValue >= 0, "a file in /dev/shm")
-    unlink(path)
+    atexit { unlink(ScratchFile.path) }
   }
 
   func replace(with bytes: UnsafeRawBufferPointer) {

@@ -3,7 +3,7 @@
 
 usage: make_corpus.py [FOLDER]
 """
-import json, pathlib, sys
+import json, pathlib, sqlite3, sys, tempfile
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "Corpus")
 MD5, SHA1 = "900150983cd24fb0d6963f7d28e17f72", "a9993e364706816aba3e25717850c26c9cd0d89d"  # of "abc"
@@ -21,6 +21,18 @@ def write(target, *inputs):
 
 def stix(pattern, **more):
     return {"type": "indicator", "spec_version": "2.1", "id": "indicator--1", "pattern_type": "stix", "pattern": pattern} | more
+
+
+def database(*statements):
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(folder + "/set.db")
+        for statement in ("pragma page_size = 512",) + statements: connection.execute(statement)
+        connection.commit()
+        connection.close()
+        # The version of the library that has written it is no part of the input.
+        data = bytearray(pathlib.Path(folder, "set.db").read_bytes())
+        data[96:100] = bytes(4)
+        return bytes(data)
 
 
 plain = f"# list\n{MD5}\n{SHA1.upper()}\r\n \"{SHA256}\"\nsha-256:{SHA256}\npdq:{PDQ}\n{EMPTY}\n{MD5[:31]}\n"
@@ -57,8 +69,12 @@ stix_bundle = json.dumps({"type": "bundle", "id": "bundle--1", "objects": [
 dfxml = (f"<?xml version='1.0'?><dfxml version='1.0'><fileobject><filename>a&lt;</filename><hashdigest type='MD5'>{MD5}</hashdigest>"
          f"<byte_run len='2'><hashdigest type='SHA1'>{SHA1}</hashdigest></byte_run></fileobject></dfxml>")
 
+rds = database("create table METADATA(id integer primary key, sha256 text, sha1 text, md5 text)", "create view FILE as select * from METADATA",
+               f"insert into METADATA(sha256, sha1, md5) values('{SHA256.upper()}', '{SHA1}', '{MD5}'), ('x', null, 7)")
+kdb = database("create table db_properties(name text, value text)", "create table hashes(id integer primary key, md5 binary(16), sha1 binary(20))",
+               f"insert into hashes(md5, sha1) values(x'{MD5}', x'{SHA1}'), (x'{EMPTY}', null)")
 formats = {"plain": [plain], "sums": [sums, zero], "csv": [csv, tabs], "hashdeep": [hashdeep], "pdq": [pdq], "vpdq": [vpdq],
-           "threatexchange": [signals], "nsrl": [nsrl], "hfind": [hfind], "encase": [encase], "vics": [vics_set, vics_case], "ncmec": [ncmec],
+           "threatexchange": [signals], "nsrl": [nsrl], "nsrl-sqlite": [rds], "kdb": [kdb], "hfind": [hfind], "encase": [encase], "vics": [vics_set, vics_case], "ncmec": [ncmec],
            "stopncii": [stop], "misp": [misp], "stix": [stix_bundle], "dfxml": [dfxml]}
 for name, inputs in formats.items():
     write(name, *inputs)

@@ -4,7 +4,7 @@ import SystemPackage
 /// A file read in pieces: memory does not grow with it.
 struct ByteStream: ~Copyable {
   let fileName: String
-  private let descriptor: FileDescriptor
+  let descriptor: FileDescriptor
   private let pieceSize: Int
   private let memory: UnsafeMutableRawBufferPointer
   /// What was read and not yet taken: `memory[position..<end]`.

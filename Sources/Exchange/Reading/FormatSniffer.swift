@@ -24,11 +24,6 @@ struct FormatSniffer {
       throw ExchangeError(
         .wrongEncoding, "\(fileName) is UTF-16, not UTF-8", hint: "convert it: iconv -f UTF-16 -t UTF-8")
     }
-    if bytes.starts(with: Array("SQLite format 3".utf8)) {
-      throw ExchangeError(
-        .unsupportedFormat, "\(fileName) is an SQLite database, which is not read",
-        hint: "for the NSRL's: sqlite3 -csv -header FILE 'select sha256, sha1, md5, file_name from FILE' > FILE.csv")
-    }
   }
 
   func format() throws(ExchangeError) -> ListFormat {
@@ -42,6 +37,7 @@ struct FormatSniffer {
   private var knownFormat: ListFormat? {
     if bytes.starts(with: Array("%%%% HASHDEEP".utf8)) { return .hashdeep }
     if bytes.starts(with: EnCaseFormat.magic) { return .encase }
+    if bytes.starts(with: DatabaseFormat.magic) { return contains("CREATE TABLE db_properties") ? .kdb : .nsrlDatabase }
     switch bytes.first(where: { $0 > 0x20 }) {
     case UInt8(ascii: "<"): return markupFormat
     case UInt8(ascii: "{"), UInt8(ascii: "["): return objectFormat
