@@ -80,37 +80,37 @@ struct DigestIndex: @unchecked Sendable {
   /// The index of a key's record within its bucket, or `nil`.
   ///
   /// The bits behind those of the bucket say where in it a digest stands, give or take some places: from there it is a few
-  /// records up or down, one after the other, which the processor guesses better than any way that turns.
+  /// records up or down, one after the other, which the processor guesses better than any way that turns. The way ends where
+  /// the block does: the next one may be on the disk.
   @inline(__always)
   func find(_ key: DigestKey, in bucket: Range<Int>, _ tree: HashTree) throws(MatchingError) -> Int? {
     if bucket.isEmpty { return nil }
     let guess = likely(key, in: bucket)
-    let (low, high) = (max(bucket.lowerBound, guess &- Self.reach), min(bucket.upperBound, guess &+ Self.reach))
     let records = file + records
     var record = records + guess &* recordSize
     // Half of the guesses are off by a cache line, one way or the other.
     ck_prefetch(record - 64)
     ck_prefetch(record + 64)
-    let (first, last) = (records + low &* recordSize, records + (high &- 1) &* recordSize)
-    try tree.verify(offset: first - file)
-    try tree.verify(offset: last - file &+ recordSize &- 1)
+    try tree.verify(offset: record - file)
+    try tree.verify(offset: record - file &+ recordSize &- 1)
+    let (first, end) = (records + bucket.lowerBound &* recordSize, records + bucket.upperBound &* recordSize)
+    let block = file + (record - file) & ~(HashListLayout.blockSize - 1)
+    let (low, high) = (max(first, block), min(end, block + HashListLayout.blockSize))
     if RecordLayout.prefix(record) < key.first {
-      repeat { record += recordSize } while record <= last && RecordLayout.prefix(record) < key.first
+      repeat { record += recordSize } while record + recordSize <= high && RecordLayout.prefix(record) < key.first
+      if record + recordSize > high {
+        return record == end ? nil : try search(key, in: bucket, from: guess, tree)
+      }
     } else {
-      while record > first && RecordLayout.prefix(record - recordSize) >= key.first { record -= recordSize }
+      while record - recordSize >= low && RecordLayout.prefix(record - recordSize) >= key.first { record -= recordSize }
+      // Records before it may begin with the same bytes.
+      if record - recordSize < low && record != first { return try search(key, in: bucket, from: guess, tree) }
     }
-    let isWithin = (record > first || low == bucket.lowerBound) && (record <= last || high == bucket.upperBound)
-    if record <= last, RecordLayout.prefix(record) == key.first {
-      if compareRest(key, record) == 0 { return (record - records) / recordSize }
-    } else if isWithin {
-      return nil
-    }
-    // Digests are spread evenly; in a list that somebody made up they may not be.
+    if RecordLayout.prefix(record) != key.first { return nil }
+    if compareRest(key, record) == 0 { return (record - records) / recordSize }
+    // Others may begin with the same bytes: in a list that somebody made up.
     return try search(key, in: bucket, from: guess, tree)
   }
-
-  /// Records each way within which nearly every guess is right; few enough to lie in two blocks.
-  private static let reach = 16
 
   /// The index of a key's record within its bucket, or `nil`: from a guess on, steps that double enclose it.
   private func search(_ key: DigestKey, in bucket: Range<Int>, from guess: Int, _ tree: HashTree) throws(MatchingError) -> Int? {
