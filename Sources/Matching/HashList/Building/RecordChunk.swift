@@ -1,25 +1,28 @@
+import CKernels
+
 /// Some thousands of records in memory, filled in any order and sorted in one go.
 ///
 /// `@unchecked Sendable`: whoever fills a chunk gives it away to be sorted, and takes it back when that is done.
 final class RecordChunk: @unchecked Sendable {
   let layout: RecordLayout
-  private var storage: UnsafeMutableRawPointer
+  private var storage: LargeMemory<UInt8>
   let capacity: Int
   /// How many are there; whoever fills the chunk says so.
   var count = 0
 
-  /// - Parameter sizeInBytes: Room for records, at least one.
-  init(_ layout: RecordLayout, sizeInBytes: Int) {
+  /// - Parameters:
+  ///   - sizeInBytes: Room for records, at least one.
+  ///   - memory: Taken if it is of that size.
+  init(_ layout: RecordLayout, sizeInBytes: Int, in memory: LargeMemory<UInt8>? = nil) {
     self.layout = layout
     capacity = max(1, sizeInBytes / layout.stride)
-    storage = .allocate(byteCount: capacity * layout.stride, alignment: 64)
+    let size = capacity * layout.stride
+    storage = if let memory, memory.count == size { memory } else { LargeMemory(size) }
   }
 
-  deinit { storage.deallocate() }
-
-  var start: UnsafeMutableRawPointer { storage }
-  var end: UnsafeMutableRawPointer { storage + capacity * layout.stride }
-  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage, count: count * layout.stride) }
+  var start: UnsafeMutableRawPointer { UnsafeMutableRawPointer(storage.start) }
+  var end: UnsafeMutableRawPointer { start + capacity * layout.stride }
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count * layout.stride) }
 
   /// Where a record was, and the beginning of its key.
   private struct Item {
@@ -32,95 +35,93 @@ final class RecordChunk: @unchecked Sendable {
   /// Items are dealt into buckets by their leading bits, the buckets again by the next, and what is left together is
   /// sorted by comparison. Keys of digests are spread evenly, so two deals leave about one item to a bucket; keys that are
   /// not, as a hostile list may have, cost comparisons.
-  func sort() {
+  ///
+  /// - Returns: Memory that is not needed any more, for another chunk.
+  @discardableResult
+  func sort() -> LargeMemory<UInt8> {
     let (storage, stride, count) = (storage, layout.stride, count)
-    let items = UnsafeMutableBufferPointer<Item>.allocate(capacity: count)
-    let dealt = UnsafeMutableBufferPointer<Item>.allocate(capacity: count)
-    let sorted = UnsafeMutableRawPointer.allocate(byteCount: capacity * layout.stride, alignment: 64)
-    defer {
-      items.deallocate()
-      dealt.deallocate()
-    }
+    let items = LargeMemory<Item>(count)
+    let dealt = LargeMemory<Item>(count)
+    let sorted = LargeMemory<UInt8>(capacity * layout.stride)
+    let item = items.start
     for index in 0..<count {
-      items.initializeElement(
-        at: index, to: Item(prefix: RecordLayout.prefix(storage + index * stride), index: UInt32(index)))
+      (item + index).initialize(to: Item(prefix: RecordLayout.prefix(storage.start + index * stride), index: UInt32(index)))
     }
-    let ends = deal(items[...], to: dealt, bits: 11, above: 53)
-    var start = 0
-    for end in ends {
-      sortBucket(dealt[start..<end], scratch: items)
-      start = end
+    deal(0..<count, of: items.start, to: dealt.start, bits: 11, above: 53) { bucket in
+      sortBucket(bucket, of: dealt.start, into: items.start)
     }
-    for (place, item) in items.enumerated() {
-      (sorted + place * stride).copyMemory(from: storage + Int(item.index) * stride, byteCount: stride)
+    for place in 0..<count {
+      ck_prefetch(storage.start + Int(item[min(place + Self.ahead, count - 1)].index) * stride)
+      UnsafeMutableRawPointer(sorted.start + place * stride)
+        .copyMemory(from: storage.start + Int(item[place].index) * stride, byteCount: stride)
     }
-    storage.deallocate()
     self.storage = sorted
+    return storage
   }
 
-  /// Deals items into buckets by some bits of their prefix, in order.
-  ///
-  /// - Returns: Where each bucket ends in `target`, which has the same indices as `items`.
+  /// Records that are fetched while those before them are copied.
+  private static let ahead = 16
+
+  /// Deals items into buckets by some bits of their prefix, in order, to the same places of `target`.
   private func deal(
-    _ items: Slice<UnsafeMutableBufferPointer<Item>>, to target: UnsafeMutableBufferPointer<Item>, bits: UInt64,
-    above shift: UInt64
-  ) -> [Int] {
+    _ range: Range<Int>, of items: UnsafeMutablePointer<Item>, to target: UnsafeMutablePointer<Item>, bits: UInt64,
+    above shift: UInt64, then body: (Range<Int>) -> Void
+  ) {
     let mask: UInt64 = 1 << bits - 1
-    var places = [Int](repeating: 0, count: 1 << bits)
-    places.withUnsafeMutableBufferPointer { places in
-      for item in items { places[Int(item.prefix >> shift & mask)] += 1 }
-      var next = items.startIndex
-      for bucket in places.indices {
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 1 << bits) { places in
+      places.initialize(repeating: 0)
+      for index in range { places[Int(items[index].prefix >> shift & mask)] &+= 1 }
+      var next = range.lowerBound
+      for bucket in 0..<places.count {
         let count = places[bucket]
         places[bucket] = next
         next += count
       }
-      for item in items {
+      for index in range {
+        let item = items[index]
         let bucket = Int(item.prefix >> shift & mask)
-        target[places[bucket]] = item
-        places[bucket] += 1
+        (target + places[bucket]).initialize(to: item)
+        places[bucket] &+= 1
+      }
+      // Each place is now where the bucket's items end.
+      var start = range.lowerBound
+      for bucket in 0..<places.count where places[bucket] > start {
+        body(start..<places[bucket])
+        start = places[bucket]
       }
     }
-    return places
   }
 
-  /// Sorts the items of one bucket into the same places of `scratch`.
-  private func sortBucket(_ bucket: Slice<UnsafeMutableBufferPointer<Item>>, scratch: UnsafeMutableBufferPointer<Item>) {
-    if bucket.count <= 1 {
-      for index in bucket.indices { scratch[index] = bucket[index] }
-    } else if bucket.count < 64 {
-      for index in bucket.indices { scratch[index] = bucket[index] }
-      sortByComparison(scratch[bucket.indices])
+  /// Sorts the items of one bucket into the same places of `target`.
+  private func sortBucket(_ range: Range<Int>, of items: UnsafeMutablePointer<Item>, into target: UnsafeMutablePointer<Item>) {
+    if range.count < 64 {
+      for index in range { target[index] = items[index] }
+      sortByComparison(range, of: target)
     } else {
-      let ends = deal(bucket, to: scratch, bits: 9, above: 44)
-      var start = bucket.startIndex
-      for end in ends where end > start {
-        if end - start > 1 { sortByComparison(scratch[start..<end]) }
-        start = end
-      }
+      deal(range, of: items, to: target, bits: 9, above: 44) { sortByComparison($0, of: target) }
     }
   }
 
-  private func sortByComparison(_ items: Slice<UnsafeMutableBufferPointer<Item>>) {
-    if items.count <= 16 {
-      for index in items.indices.dropFirst() {
-        let item = items.base[index]
+  private func sortByComparison(_ range: Range<Int>, of items: UnsafeMutablePointer<Item>) {
+    if range.count <= 16 {
+      for index in range.dropFirst() {
+        let item = items[index]
         var place = index
-        while place > items.startIndex, precedes(item, items.base[place - 1]) {
-          items.base[place] = items.base[place - 1]
+        while place > range.lowerBound, precedes(item, items[place - 1]) {
+          items[place] = items[place - 1]
           place -= 1
         }
-        items.base[place] = item
+        items[place] = item
       }
     } else {
-      var buffer = UnsafeMutableBufferPointer(rebasing: items)
+      var buffer = UnsafeMutableBufferPointer(start: items + range.lowerBound, count: range.count)
       buffer.sort(by: precedes)
     }
   }
 
   private func precedes(_ one: Item, _ other: Item) -> Bool {
     if one.prefix != other.prefix { return one.prefix < other.prefix }
-    let order = layout.compareRest(storage + Int(one.index) * layout.stride, storage + Int(other.index) * layout.stride)
+    let order = layout.compareRest(start + Int(one.index) * layout.stride, start + Int(other.index) * layout.stride)
     return order != 0 ? order < 0 : one.index < other.index
   }
 }

@@ -44,7 +44,7 @@ struct RecordSorter: ~Copyable {
       memory.reserveChunksInWork()
       hasReserved = true
     }
-    let chunk = RecordChunk(layout, sizeInBytes: size)
+    let chunk = RecordChunk(layout, sizeInBytes: size, in: background.takeSpare())
     (filling, place, end) = (chunk, chunk.start, chunk.end)
   }
 
@@ -80,6 +80,8 @@ private final class ChunkQueue: @unchecked Sendable {
   private let memory: ChunkMemory
   private let folder: FilePath
   private let failure = Mutex<MatchingError?>(nil)
+  /// What the last chunk has left.
+  private let spare = Mutex<LargeMemory<UInt8>?>(nil)
   private var sorted: [Sorted] = []
   private var spill: SharedSpill?
 
@@ -104,9 +106,13 @@ private final class ChunkQueue: @unchecked Sendable {
     if let failure = failure.withLock({ $0 }) { throw failure }
   }
 
+  func takeSpare() -> LargeMemory<UInt8>? { spare.withLock { $0.take() } }
+
   private func take(_ chunk: RecordChunk) {
     if failure.withLock({ $0 != nil }) { return }
-    chunk.sort()
+    let unused = chunk.sort()
+    // Whoever fills it next waits for no page of it.
+    spare.withLock { $0 = unused }
     if memory.keeps(chunk.bytes.count) {
       sorted.append(.chunk(chunk))
       return
@@ -122,6 +128,7 @@ private final class ChunkQueue: @unchecked Sendable {
 
   func finish(_ layout: RecordLayout) throws(MatchingError) -> [RecordRun] {
     queue.sync {}
+    spare.withLock { $0 = nil }
     if let failure = failure.withLock({ $0 }) { throw failure }
     return sorted.map { sorted in
       switch sorted {

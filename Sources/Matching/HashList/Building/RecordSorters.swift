@@ -94,8 +94,8 @@ final class ChunkMemory: Sendable {
   private static let largestChunk = 32 << 20
   static let smallestChunk = 64 << 10
 
-  /// Chunks that are being filled and sorted, one algorithm's.
-  private static let chunksInWork = 5
+  /// Chunks that are being filled and sorted, and what is kept for the next; one algorithm's.
+  private static let chunksInWork = 6
 
   /// - Parameter sizeInBytes: All that sorting may take; an eighth of it is left for what the merge needs.
   init(sizeInBytes: Int) {
