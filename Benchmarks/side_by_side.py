@@ -22,6 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MUHAFIZ = ROOT / ".build/release/muhafiz"
 PHOTOS = ROOT.parent / "shared/corpus/media/photos"
+VIDEOS = ROOT.parent / "shared/corpus/media/videos"
 PEERS = ROOT.parent / "shared/peers"
 QUICK = "--quick" in sys.argv
 ROUNDS = 3 if QUICK else 5
@@ -216,6 +217,89 @@ def jpeg_files(folder):
         subprocess.run([sys.executable, PEERS / "pdq_images.py", source], check=False)
 
 
+def large_photos(folder):
+    """Photos as cameras and phones take them, up to 12 megapixels: drawn large from the small ones that are at hand."""
+    try:
+        import cv2
+        import pdqhash
+        from PIL import Image
+    except ImportError as error:
+        return print(f"left out: large photos ({error})")
+    cv2.setNumThreads(1)
+    source = PHOTOS
+    if not source.is_dir():
+        source = folder / "sources"
+        drawn(source, 8)
+    large = folder / "large-photos"
+    large.mkdir()
+    files = []
+    for number, path in enumerate(sorted(source.glob("*.jpg"))[:8 if QUICK else 24]):
+        width = (1600, 2560, 4000)[number % 3]
+        files.append(large / f"{width}-{path.name}")
+        with Image.open(path) as picture:
+            picture.convert("RGB").resize((width, width * 3 // 4), Image.Resampling.BICUBIC).save(files[-1], quality=88)
+
+    def rival():
+        begun = time.perf_counter()
+        for file in files:
+            pdqhash.compute(cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB))
+        return time.perf_counter() - begun
+
+    def ours(jobs):
+        return seconds([MUHAFIZ, "hash", "--digests", "sha256", "--jobs", jobs, large], (0, 3))
+
+    def decoded(*options):
+        return sum(seconds(["djpeg", *options, "-outfile", "/dev/null", file], (0,)) for file in files)
+
+    for jobs, goal in ((OURS, 6.0), (1, 6.0)):
+        compare(f"JPEG files of 1600 px to 12 MP to PDQ, {jobs} worker{'s' * (jobs > 1)}", lambda: ours(jobs), rival,
+                "pdqhash + OpenCV, one thread", goal, "images/s", len(files))
+    if has("djpeg"):
+        compare("the same, 1 worker, beside decoding alone", lambda: ours(1), decoded, "djpeg", 0.8, "images/s", len(files))
+        compare("the same, beside decoding at half the size", lambda: ours(1), lambda: decoded("-grayscale", "-scale", "1/2"),
+                "djpeg -grayscale -scale 1/2", 0.8, "images/s", len(files))
+
+
+def processor_seconds(command, codes=(0, 1, 3)):
+    """What a program and all that it has waited for have used."""
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                               env=ENVIRONMENT)
+    _, status, used = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in codes:
+        sys.exit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return used.ru_utime + used.ru_stime
+
+
+def videos(folder):
+    if not VIDEOS.is_dir():
+        return print("left out: videos (the shared corpus is not at hand)")
+    many = folder / "videos"
+    many.mkdir()
+    clips = [path for path in sorted(VIDEOS.iterdir()) if path.stat().st_size > 50_000]
+    # So many that the program's own start is a small part.
+    for copy in range(2 if QUICK else 4):
+        for path in clips:
+            shutil.copyfile(path, many / f"{copy}-{path.name}")
+    files = sorted(many.iterdir())
+    shown = sum(float(subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", path], stdout=subprocess.PIPE,
+                                     check=True).stdout) for path in files)
+
+    def ours(*options):
+        return processor_seconds([MUHAFIZ, "hash", "--digests", "sha256", "--jobs", "1", *options, many])
+
+    def played():
+        return sum(processor_seconds(["ffmpeg", "-v", "error", "-threads", "1", "-i", file, "-an", "-f", "null", "-"]) for file in files)
+
+    compare("video to vPDQ, every frame decoded, processor time", lambda: ours("--full-video"), played, "ffmpeg -threads 1 -f null", 1.0, "s/s",
+            shown)
+    compare("video to vPDQ, as a scan does by default", ours, played, "ffmpeg -threads 1 -f null", 1.0, "s/s", shown)
+    if subprocess.run([sys.executable, "-c", "import vpdq"], stderr=subprocess.DEVNULL).returncode == 0:
+        hashes = "import sys, vpdq\nfor path in sys.argv[1:]: vpdq.computeHash(path, seconds_per_hash=1)"
+        compare("the same", ours, lambda: processor_seconds([sys.executable, "-c", hashes, *files]), "PyPI vpdq", 3.0, "s/s", shown)
+    else:
+        print("left out: PyPI vpdq is not installed")
+
+
 if __name__ == "__main__":
     if not MUHAFIZ.is_file():
         sys.exit("build first: swift build -c release, or run ./dev bench")
@@ -225,7 +309,8 @@ if __name__ == "__main__":
         print(f"{OURS} processors; medians of {ROUNDS} alternating rounds after one to warm up")
         print(f"{'WORK':<58} {'OURS':>10} {'RIVAL':>10} {'':<9} {'RATIO':>8}")
         works = {"digests": lambda: digest_pass(folder), "mixed": lambda: mixed_scan(folder), "many": lambda: many_files(folder),
-                 "pdq": pdq_pixels, "jpeg": lambda: jpeg_files(folder)}
+                 "pdq": pdq_pixels, "jpeg": lambda: jpeg_files(folder), "large": lambda: large_photos(folder),
+                 "video": lambda: videos(folder)}
         only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else None
         for name, work in works.items():
             if only in (None, name):
