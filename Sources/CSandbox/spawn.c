@@ -31,19 +31,19 @@ int sandbox_make_sockets(int pair[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKE
 typedef struct {
   const char *path;
   char *const *arguments;
-  int inherited[3];
+  int socket;
   pid_t process;
   int error;
   int done;
 } job;
 
-static int add_actions(posix_spawn_file_actions_t *actions, const int above[3]) {
+static int add_actions(posix_spawn_file_actions_t *actions, int socket) {
   int error = 0;
   for (int fd = 0; fd < 3 && !error; fd++) {
     error = posix_spawn_file_actions_addopen(actions, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
   }
-  for (int i = 0; i < 3 && !error; i++) error = posix_spawn_file_actions_adddup2(actions, above[i], SANDBOX_SOCKET + i);
-  if (!error) error = posix_spawn_file_actions_addclosefrom_np(actions, SANDBOX_OUTPUT + 1);
+  if (!error) error = posix_spawn_file_actions_adddup2(actions, socket, SANDBOX_SOCKET);
+  if (!error) error = posix_spawn_file_actions_addclosefrom_np(actions, SANDBOX_SOCKET + 1);
   if (!error) error = posix_spawn_file_actions_addchdir_np(actions, "/");
   return error;
 }
@@ -61,12 +61,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
 
 static int spawn(job *j) {
   static char *const environment[] = {"SWIFT_BACKTRACE=enable=no", NULL};
-  // Copies above every fixed place, so that no dup2 overwrites what a later one needs.
-  int above[3] = {-1, -1, -1}, error = 0;
-  for (int i = 0; i < 3 && !error; i++) {
-    above[i] = fcntl(j->inherited[i], F_DUPFD_CLOEXEC, SANDBOX_OUTPUT + 1);
-    if (above[i] < 0) error = errno;
-  }
+  // A copy above its place: duplicated to itself it would close on exec.
+  int above = fcntl(j->socket, F_DUPFD_CLOEXEC, SANDBOX_SOCKET + 1), error = above < 0 ? errno : 0;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -76,9 +72,7 @@ static int spawn(job *j) {
   if (!error) error = posix_spawn(&j->process, j->path, &actions, &attributes, j->arguments, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  for (int i = 0; i < 3; i++) {
-    if (above[i] >= 0) close(above[i]);
-  }
+  if (above >= 0) close(above);
   return error;
 }
 
@@ -115,8 +109,8 @@ static int start_thread(void) {
   return 0;
 }
 
-int sandbox_spawn(const char *path, char *const arguments[], int socket, int input, int output, pid_t *process) {
-  job j = {.path = path, .arguments = arguments, .inherited = {socket, input, output}};
+int sandbox_spawn(const char *path, char *const arguments[], int socket, pid_t *process) {
+  job j = {.path = path, .arguments = arguments, .socket = socket};
   pthread_mutex_lock(&turn);
   int error = start_thread();
   if (!error) {

@@ -18,6 +18,7 @@ public final class DecoderPool: Sendable {
   private let pictures: DecoderBank
   private let archives: DecoderBank
   private let program: FilePath
+  private let server: ForkServer
   private let limits: DecodingLimits
   private let policy: SandboxPolicy
   /// `nil` until the pool has started.
@@ -41,11 +42,12 @@ public final class DecoderPool: Sendable {
     try limits.check()
     let program = if let decoder { decoder } else { try DecoderProgram.find() }
     let mode: WorkerMode = policy == .required ? .locked : .unlocked
+    server = ForkServer.of(program)
+    self.program = program
     var slots: [DecoderSlot] = []
-    for _ in 0..<2 * size { slots.append(try DecoderSlot(decoder: program, mode: mode, limits: limits)) }
+    for _ in 0..<2 * size { slots.append(try DecoderSlot(server, mode: mode, limits: limits)) }
     pictures = DecoderBank(Array(slots[..<size]))
     archives = DecoderBank(Array(slots[size...]))
-    self.program = program
     self.limits = limits
     self.policy = policy
     if startsNow { _ = try start() }
@@ -59,9 +61,8 @@ public final class DecoderPool: Sendable {
     try report.withLock { report throws(DecodingError) in
       if let report { return report }
       let started = try pictures.lendSlot { slot throws(DecodingError) in
-        // The first worker gets ready meanwhile.
         let starting = try slot.start()
-        let escapes = policy == .required ? try SandboxTest.run(program, limits) : nil
+        let escapes = policy == .required ? try SandboxTest.run(program, server, limits) : nil
         let hello = try starting.hello(slot.mode)
         slot.worker = starting
         return SandboxReport(hello: hello, escapes: escapes, limits: limits)

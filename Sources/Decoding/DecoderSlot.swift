@@ -8,20 +8,18 @@ import SystemPackage
 /// `@unchecked Sendable`: the pool hands a slot to one lease at a time, under its lock and semaphore.
 final class DecoderSlot: @unchecked Sendable {
   let limits: DecodingLimits
-  private let decoder: FilePath
+  private let server: ForkServer
   let mode: WorkerMode
   let input: SharedMemory
   let output: SharedMemory
   var worker: WorkerProcess?
-  /// Stands ready, so that the next content does not wait for a process to start.
-  private var spare: WorkerProcess?
   private var decodedSinceStart = 0
   private(set) var appendedInBytes = 0
   /// Time that the worker has taken so far in the conversation, or took in the last.
   var spent = Duration.zero
 
-  init(decoder: FilePath, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
-    self.decoder = decoder
+  init(_ server: ForkServer, mode: WorkerMode, limits: DecodingLimits) throws(DecodingError) {
+    self.server = server
     self.mode = mode
     self.limits = limits
     input = try SharedMemory(sizeInBytes: limits.inputInBytes + WireProtocol.paddingInBytes)
@@ -45,29 +43,17 @@ final class DecoderSlot: @unchecked Sendable {
   @discardableResult
   func runningWorker() throws(DecodingError) -> WorkerProcess {
     if let worker { return worker }
-    let started = if let spare = readySpare() { spare } else { try start() }
+    let started = try start()
     _ = try started.hello(mode)
     worker = started
     decodedSinceStart = 0
     return started
   }
 
-  /// Takes the spare, unless it has died while it stood by: then a new one says why, if it does not start either.
-  private func readySpare() -> WorkerProcess? {
-    guard let spare else { return nil }
-    self.spare = nil
-    do {
-      _ = try spare.hello(mode)
-      return spare
-    } catch {
-      return nil
-    }
-  }
-
   /// Starts a process, which then gets ready by itself.
   func start() throws(DecodingError) -> WorkerProcess {
     try WorkerProcess(
-      decoder: decoder, input: input, output: output, memoryInBytes: limits.workerMemoryInBytes, mode: mode)
+      from: server, input: input, output: output, memoryInBytes: limits.workerMemoryInBytes, mode: mode)
   }
 
   func decode<R>(
@@ -153,7 +139,6 @@ final class DecoderSlot: @unchecked Sendable {
   func freshWorker() throws(DecodingError) -> WorkerProcess {
     if decodedSinceStart == limits.picturesPerWorker { worker = nil }
     let worker = try runningWorker()
-    if spare == nil { spare = try start() }
     decodedSinceStart += 1
     return worker
   }

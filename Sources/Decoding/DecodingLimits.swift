@@ -14,7 +14,7 @@ public struct DecodingLimits: Sendable, Equatable {
   public var workerMemoryInBytes = 2 << 30
 
   /// Pictures after which a worker is replaced, so that one that was taken over does not answer for the rest of a scan.
-  /// Default 1000; a spare stands ready.
+  /// Default 1000.
   public var picturesPerWorker = 1000
 
   /// JPEG only: shrink to an eighth, a quarter or half while decoding, as far as both sides keep this many pixels;

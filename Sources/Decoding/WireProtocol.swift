@@ -45,9 +45,9 @@ package enum WireProtocol {
 }
 
 /// What a process is started for; its third argument.
-package enum WorkerMode: String, Sendable {
+package enum WorkerMode: UInt32, Sendable {
   /// To decode, locked in.
-  case locked
+  case locked = 1
   /// To decode with nothing to hold it, because somebody said so aloud.
   case unlocked
   /// To try every way out, in children that are locked in as a worker is; it then says an ``EscapeReport`` and ends.

@@ -15,36 +15,30 @@ final class WorkerProcess {
   }
 
   let process: pid_t
-  private let program: FilePath
+  private let server: ForkServer
   private let socket: CInt
   private var isOver = false
   private var heardHello: WorkerHello?
 
-  /// Time to start, load the libraries and lock in; milliseconds on an idle machine.
+  /// Time to lock in; milliseconds on an idle machine.
   private static let helloTime: Duration = .seconds(20)
 
   /// Starts a process and does not wait for it.
   init(
-    decoder: FilePath, input: SharedMemory, output: SharedMemory, memoryInBytes: Int, mode: WorkerMode
+    from server: ForkServer, input: SharedMemory, output: SharedMemory, memoryInBytes: Int, mode: WorkerMode
   ) throws(DecodingError) {
     var pair: [CInt] = [-1, -1]
     guard sandbox_make_sockets(&pair) == 0 else {
       throw DecodingError(.workerNotStarted, "cannot make sockets: \(describe(errno))")
     }
-    var process: pid_t = 0
-    var arguments: [UnsafeMutablePointer<CChar>?] =
-      ["muhafiz-decoder", String(memoryInBytes), String(getpid()), mode.rawValue].map { (word: String) in strdup(word) }
-      + [nil]
-    let error = sandbox_spawn(
-      decoder.string, &arguments, pair[1], input.descriptor, output.descriptor, &process)
-    for argument in arguments { free(argument) }
-    close(pair[1])
-    guard error == 0 else {
+    defer { close(pair[1]) }
+    do throws(DecodingError) {
+      process = try server.start(mode, memoryInBytes: memoryInBytes, socket: pair[1], input: input, output: output)
+    } catch {
       close(pair[0])
-      throw DecodingError(.workerNotStarted, "cannot start \(decoder): \(describe(error))")
+      throw error
     }
-    self.process = process
-    program = decoder
+    self.server = server
     socket = pair[0]
   }
 
@@ -57,11 +51,11 @@ final class WorkerProcess {
     var hello: WorkerHello?
     if case .packet(let packet) = heard { hello = packet.withUnsafeBytes(WorkerHello.init) }
     guard let hello else {
-      throw DecodingError(.workerNotStarted, "\(program) said nothing of use: \(killAndTell())")
+      throw DecodingError(.workerNotStarted, "a decoder said nothing of use: \(killAndTell())")
     }
     guard hello.isFiltered || mode == .unlocked else {
       end()
-      throw DecodingError(.workerNotSandboxed, "\(program) could not install its seccomp filter")
+      throw DecodingError(.workerNotSandboxed, "a decoder could not install its seccomp filter")
     }
     heardHello = hello
     return hello
@@ -74,7 +68,7 @@ final class WorkerProcess {
       end()
       return report
     }
-    throw DecodingError(.workerNotStarted, "\(program) did not test its sandbox: \(killAndTell())")
+    throw DecodingError(.workerNotStarted, "a decoder did not test its sandbox: \(killAndTell())")
   }
 
   deinit { end() }
@@ -113,32 +107,14 @@ final class WorkerProcess {
     if !isOver { _ = killAndTell() }
   }
 
-  private func killAndTell() -> String {
-    kill(process, SIGKILL)
-    return endAndTell()
-  }
+  private func killAndTell() -> String { endAndTell(isKilled: true) }
 
-  /// Reaps a process that hung up, and says how it ended.
-  private func endAndTell() -> String {
+  /// Has a process reaped that hung up, and says how it ended.
+  private func endAndTell(isKilled: Bool = false) -> String {
     if isOver { return "ended before" }
     isOver = true
     close(socket)
-    return Self.reap(process)
-  }
-
-  private static func reap(_ process: pid_t) -> String {
-    // Its socket is closed, so it is ending by itself and its own end is the news. One that does not is made to.
-    var status: CInt = 0
-    var waited: pid_t = 0
-    for attempt in 0..<50 where waited == 0 {
-      waited = waitpid(process, &status, WNOHANG)
-      if waited == 0 { usleep(attempt < 10 ? 200 : 10_000) }
-    }
-    if waited == 0 {
-      kill(process, SIGKILL)
-      repeat { waited = waitpid(process, &status, 0) } while waited < 0 && errno == EINTR
-    }
-    guard waited == process else { return "end unknown" }
+    guard let status = server.end(process, isKilled: isKilled) else { return "end unknown" }
     let signal = status & 0x7f
     if signal == SIGSYS { return "signal \(signal), a system call that the sandbox forbids" }
     return signal != 0 ? "signal \(signal)" : "exit status \(status >> 8 & 0xff)"

@@ -3,30 +3,36 @@ import CSandbox
 import Decoding
 import Glibc
 
-/// The worker's whole life: map, warm up, lock in, say hello, then one reply to each request until the parent hangs up.
+/// The server's life is to warm up and to fork; a worker's to map, to lock itself in, to say hello, and then to give one reply to
+/// each request until the parent hangs up.
 enum DecoderLoop {
   /// Exit statuses, which the parent shows: 2 not started by a pool, 3 no memory, 4 a codec is missing,
   /// 5 not sandboxed, 6 the parent broke the protocol.
   static func run() -> Never {
-    guard CommandLine.arguments.count == 4, let memory = UInt64(CommandLine.arguments[1]),
-      let parent = pid_t(CommandLine.arguments[2]), let mode = WorkerMode(rawValue: CommandLine.arguments[3])
-    else {
+    guard CommandLine.arguments.count == 2, let parent = pid_t(CommandLine.arguments[1]) else {
       let message = "muhafiz-decoder: error: started by muhafiz, not by hand\n"
       _ = write(STDERR_FILENO, message, message.utf8.count)
       exit(2)
     }
     guard sandbox_follow(parent) == 0 else { exit(2) }
-    if mode == .escapes { tryEscapes(memory) }
-    guard let input = map(SANDBOX_INPUT, PROT_READ), let output = map(SANDBOX_OUTPUT, PROT_READ | PROT_WRITE) else {
-      exit(3)
-    }
-    guard input.count > WireProtocol.paddingInBytes, media_prepare() == 0 else { exit(4) }
+    guard media_prepare() == 0 else { exit(4) }
     // Names in archives are UTF-8, times in them UTC: neither is to be looked up in a file later.
     setlocale(LC_CTYPE, "C.UTF-8")
     setenv("TZ", "UTC0", 1)
     tzset()
     TextConverter.prepare()
     ArchiveReader.preparePDF()
+    var call = sandbox_call()
+    sandbox_serve(&call)
+    guard let mode = WorkerMode(rawValue: call.mode) else { exit(protocolBroken) }
+    work(mode, call.memory)
+  }
+
+  private static func work(_ mode: WorkerMode, _ memory: UInt64) -> Never {
+    if mode == .escapes { tryEscapes(memory) }
+    guard let input = map(SANDBOX_INPUT, PROT_READ), let output = map(SANDBOX_OUTPUT, PROT_READ | PROT_WRITE),
+      input.count > WireProtocol.paddingInBytes
+    else { exit(3) }
     var report = sandbox_report()
     if mode == .locked { guard sandbox_enter(memory, &report) == 0, report.seccomp == 1 else { exit(5) } }
     let hello = WorkerHello(

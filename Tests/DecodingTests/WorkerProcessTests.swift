@@ -10,7 +10,7 @@ struct WorkerProcessTests {
     let output = try SharedMemory(sizeInBytes: 1 << 16)
     try file.withUnsafeBytes { try input.write($0, at: 0) }
     let worker = try WorkerProcess(
-      decoder: DecoderProgram.find(), input: input, output: output, memoryInBytes: 1 << 30, mode: .locked)
+      from: ForkServer.of(DecoderProgram.find()), input: input, output: output, memoryInBytes: 1 << 30, mode: .locked)
     _ = try worker.hello(.locked)
     return worker
   }

@@ -1,8 +1,11 @@
 // Starting a worker process, and locking it in.
 //
+// Workers are forked from a server, which has loaded every library: two hundred of them take a tenth of a second. The server
+// sees no byte of a content; it is told to fork and to wait, and a worker locks itself in before it is given any.
+//
 // C because the calls need _GNU_SOURCE (posix_spawn_file_actions_addclosefrom_np, memfd_create, fallocate), because
-// Landlock has no library and is called by number, and because prctl and syscall are variadic: Swift imports none of
-// these.
+// Landlock has no library and is called by number, because prctl and syscall are variadic, and because fork and the macros
+// for passing descriptors are kept from Swift.
 #ifndef CSANDBOX_H
 #define CSANDBOX_H
 
@@ -39,14 +42,45 @@ int sandbox_release_memory(int descriptor, size_t from, size_t to);
 /// A connected pair of packet sockets that close on exec. Returns 0, or -1 with errno.
 int sandbox_make_sockets(int pair[2]);
 
-/// Starts a program with three descriptors at their places above, in a session of its own, in /, with no environment
-/// but Swift's crash handler turned off. All workers are started by one thread that never ends, since
-/// the kernel counts the end of the *thread* that started a worker as its parent's death (prctl(2), PR_SET_PDEATHSIG).
+/// Starts a program with a socket at its place above, in a session of its own, in /, with no environment but Swift's crash
+/// handler turned off. All are started by one thread that never ends, since the kernel counts the end of the *thread* that
+/// started a process as its parent's death (prctl(2), PR_SET_PDEATHSIG).
 /// - path: NUL-terminated; arguments: NULL-terminated, the first is the program's name.
 /// Returns 0 and the process, or an errno.
-int sandbox_spawn(const char *path, char *const arguments[], int socket, int input, int output, pid_t *process);
+int sandbox_spawn(const char *path, char *const arguments[], int socket, pid_t *process);
 
-// In the worker.
+enum {
+  SANDBOX_START = 1,  ///< fork a worker
+  SANDBOX_END = 2,    ///< wait for a worker's end, or make it
+};
+
+/// What the server that workers are forked from is asked for.
+typedef struct {
+  uint32_t what;
+  uint32_t mode;     ///< of a worker that is to start: the program's own affair
+  uint64_t memory;   ///< of one that is to start: bytes of address space
+  int32_t process;   ///< the worker that is to end
+  int32_t is_killed; ///< 1: it does not end by itself
+} sandbox_call;
+
+typedef struct {
+  int32_t error;  ///< 0, or an errno
+  int32_t value;  ///< the worker that was started; or how it ended, as wait(2) has it
+} sandbox_answer;
+
+/// Asks the server at the other end of a socket and waits for its answer, at most `milliseconds`.
+/// - descriptors: for a start, the worker's socket, input and output; else NULL.
+/// Returns 0 and the answer, or an errno when there is none.
+int sandbox_ask(
+  int socket, const sandbox_call *call, const int *descriptors, int milliseconds, sandbox_answer *answer);
+
+// In the server, which has one thread.
+
+/// Does what the parent asks at SANDBOX_SOCKET until that hangs up. Returns in each worker, with the call that started it;
+/// its descriptors are at their places, and it dies with the server.
+void sandbox_serve(sandbox_call *call);
+
+// In the server and in workers.
 
 /// Dies with the parent from now on. Returns 0, or -1 when `parent` is gone already.
 int sandbox_follow(pid_t parent);
