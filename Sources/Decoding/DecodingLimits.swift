@@ -17,9 +17,10 @@ public struct DecodingLimits: Sendable, Equatable {
   /// Default 1000.
   public var picturesPerWorker = 1000
 
-  /// JPEG only: shrink to an eighth, a quarter or half while decoding, as far as both sides keep this many pixels;
-  /// 0, the default, decodes at full size. Saves memory and hashing; of the decoding itself hardly a fifth.
-  public var smallestSideInPixels = 0
+  /// JPEG only: shrink to an eighth, a quarter or half while decoding, as far as both sides keep this many pixels; 0 decodes
+  /// at full size. Default 1024, which takes two thirds of the time for photos of 4 to 33 megapixels. Their hashes are then
+  /// 0 to 6 bits away from the reference's, 2 in the median; at full size 0 to 4, and 0.
+  public var smallestSideInPixels = 1024
 
   /// What one archive may cost.
   public var archive = ArchiveLimits()

@@ -25,7 +25,7 @@ struct ZooTests {
   @Test(arguments: sizes) func everyFormatDecodesUprightAtItsSize(_ entry: (name: String, width: Int, height: Int))
     throws
   {
-    let plane = try decode(Corpus.file(entry.name)).get()
+    let plane = try decode(Corpus.file(entry.name), smallestSide: 0).get()
     #expect(plane.width == entry.width && plane.height == entry.height)
     #expect(plane.pictureWidth == entry.width && plane.pictureHeight == entry.height)
   }
