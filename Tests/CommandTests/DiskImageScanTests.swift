@@ -108,6 +108,80 @@ struct DiskImageScanTests {
     #expect(items["vol1/DCIM/100/harbour.jpg"]?["verdict"] as? String == "block")
   }
 
+  /// 64 MiB of ext4 with the test data and forty files of 200 kB behind it.
+  private func makeLongDisk() throws {
+    try disks.shell(
+      """
+      mkdir -p tree/long && for i in $(seq 40); do head -c 200000 /dev/urandom > tree/long/$i; done
+      truncate -s 64M disk && mkfs.ext4 -q -O ^has_journal -d tree disk
+      """)
+  }
+
+  /// A disk that is cut off behind a loop device: reading there is an error, as it is of sectors that have gone bad.
+  @Test(.enabled(if: TestDisks.has("mkfs.ext4", "losetup"))) func sectorsThatCannotBeReadAreSaidAndTheRestIsScanned() throws {
+    guard geteuid() == 0, try run("/bin/sh", ["-c", "losetup -f"]).exitCode == 0 else {
+      print("skipped: only root has loop devices")
+      return
+    }
+    try importLists()
+    try makeLongDisk()
+    let device = try disks.shell("losetup -r -f --show disk").trimmingCharacters(in: .whitespacesAndNewlines)
+    defer { do { try disks.shell("losetup -d \(device)") } catch { print("left attached: \(device): \(error)") } }
+    let cut = 8 << 20
+    try disks.shell("truncate -s \(cut) disk")
+    let (items, summary, exit) = try scan(device)
+    #expect(exit == 4 && summary["block"] as? Int == 2, "\(summary)")
+    #expect(items[""]?["status"] as? String == "error" && items[""]?["sha256"] == nil)
+    var (read, unread) = (0, 0)
+    for number in 1...40 {
+      let item = try #require(items["vol1/long/\(number)"])
+      let run = try #require((item["runs"] as? [[String: Int]])?.last)
+      if run["offset"]! + run["length"]! <= cut {
+        read += 1
+        #expect(item["status"] as? String == "hashed" && item["sha256"] != nil)
+      } else {
+        unread += 1
+        #expect(item["status"] as? String == "unhashable" && item["sha256"] == nil, "\(item)")
+        #expect((item["reason"] as? String)?.contains("cannot be read") == true, "\(item)")
+      }
+    }
+    #expect(read > 5 && unread > 5)
+    #expect(items["vol1/DCIM/100/harbour.jpg"]?["verdict"] as? String == "block")
+  }
+
+  /// A mounted disk goes away in the middle of the scan, and is there again for the next.
+  @Test(.enabled(if: TestDisks.has("mkfs.ext4", "mount"))) func aDiskThatIsPulledEndsNoScanAndIsReadToItsEndLater() throws {
+    try importLists()
+    try makeLongDisk()
+    try disks.shell("cp disk whole && mkdir mounted")
+    guard geteuid() == 0, try run("/bin/sh", ["-c", "mount -o loop,ro disk mounted"], in: disks.folder.url).exitCode == 0 else {
+      print("skipped: nothing can be mounted here")
+      return
+    }
+    defer { do { try disks.shell("umount mounted") } catch { print("left mounted: \(error)") } }
+    // Pulled when some of it was read.
+    let exit = try disks.shell(
+      """
+      export MUHAFIZ_HOME=$PWD/home
+      \(builtProgram("muhafiz")) scan mounted --all --format ndjson --io-limit 2M > pulled.ndjson & scan=$!
+      while [ $(awk '/^rchar/ { print $2 }' /proc/$scan/io) -lt 3000000 ]; do sleep 0.05; done
+      truncate -s 1M disk
+      wait $scan || echo $?
+      """)
+    let last = try #require(String(decoding: disks.bytes(of: "pulled.ndjson"), as: UTF8.self).split(separator: "\n").last)
+    let first = try JSONSerialization.jsonObject(with: Data(last.utf8)) as! [String: Any]
+    let errors = try #require(first["errors"] as? Int)
+    #expect(exit == "4\n" && errors > 5 && first["hashed"] as! Int > 5, "\(first)")
+    #expect(first["found"] as? Int == first["hashed"] as! Int + errors)
+
+    try disks.shell("dd if=whole of=disk conv=notrunc bs=1M status=none")
+    let (_, second, end) = try scan("mounted", "--resume")
+    #expect(end == 1 && second["errors"] as? Int == 0 && second["block"] as? Int == 2, "\(second)")
+    #expect(second["entries"] as? Int == second["entries_counted"] as? Int)
+    let whole = try scan("mounted").summary
+    #expect(second["report_sha256"] as? String == whole["report_sha256"] as? String)
+  }
+
   @Test func doctorReadsADiskImage() throws {
     let result = try muhafiz("doctor")
     #expect(result.text.contains("ok    disk images a file comes out of one"), "\(result.text)")
