@@ -83,21 +83,15 @@ static void become_worker(const int descriptors[DESCRIPTORS], pid_t server) {
   if (close_range(SANDBOX_OUTPUT + 1, ~0u, 0) != 0) _exit(2);
 }
 
-// A worker whose socket is closed ends by itself, and its own end is the news. One that does not is made to.
+// Never waits: others are served meanwhile.
 static sandbox_answer end(const sandbox_call *call) {
   if (call->process <= 0) return (sandbox_answer){.error = EINVAL};
   int status = 0;
-  pid_t waited = 0;
-  for (int attempt = 0; attempt < 50 && waited == 0 && !call->is_killed; attempt++) {
-    waited = waitpid(call->process, &status, WNOHANG);
-    if (waited == 0) usleep(attempt < 10 ? 200 : 10000);
-  }
-  if (waited == 0) {
-    kill(call->process, SIGKILL);
-    do waited = waitpid(call->process, &status, 0);
-    while (waited < 0 && errno == EINTR);
-  }
-  return waited == call->process ? (sandbox_answer){.value = status} : (sandbox_answer){.error = errno};
+  pid_t waited = waitpid(call->process, &status, WNOHANG);
+  if (waited < 0) return (sandbox_answer){.error = errno};  // it is no worker of ours, and not to be killed
+  if (waited == call->process) return (sandbox_answer){.value = status};
+  if (call->is_killed) kill(call->process, SIGKILL);
+  return (sandbox_answer){.error = EAGAIN};
 }
 
 void sandbox_serve(sandbox_call *call) {

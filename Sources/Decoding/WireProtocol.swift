@@ -1,10 +1,10 @@
 /// What is said between a pool and its workers.
 ///
 /// A worker is started with three descriptors: 3, one end of a packet socket (`SOCK_SEQPACKET`); 4, memory that the
-/// parent fills with a file's bytes; 5, memory that the worker fills with the plane. Its arguments are the address
-/// space that it may use in bytes and the parent's process id, both decimal. The sizes of both memories are those of
-/// their files, never change, and are its limits: the input holds ``paddingInBytes`` more than the largest file, the
-/// output exactly the largest plane.
+/// parent fills with a file's bytes; 5, memory that the worker fills with the plane. What it is for and the address space
+/// that it may use stand in the `sandbox_call` that it is forked for. The sizes of both memories are those of their files,
+/// never change, and are its limits: the input holds ``paddingInBytes`` more than the largest file, the output exactly the
+/// largest plane.
 ///
 /// The worker maps both, closes 4 and 5, locks itself in and says hello. Then each request gets one reply. Every
 /// packet has its fixed size; integers are little-endian. A packet that breaks these rules ends the worker.
@@ -44,7 +44,7 @@ package enum WireProtocol {
   package static let paddingInBytes = 64
 }
 
-/// What a process is started for; its third argument.
+/// What a worker is started for.
 package enum WorkerMode: UInt32, Sendable {
   /// To decode, locked in.
   case locked = 1

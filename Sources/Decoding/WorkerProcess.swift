@@ -15,7 +15,7 @@ final class WorkerProcess {
   }
 
   let process: pid_t
-  private let server: ForkServer
+  private let parent: ServerProcess
   private let socket: CInt
   private var isOver = false
   private var heardHello: WorkerHello?
@@ -33,12 +33,12 @@ final class WorkerProcess {
     }
     defer { close(pair[1]) }
     do throws(DecodingError) {
-      process = try server.start(mode, memoryInBytes: memoryInBytes, socket: pair[1], input: input, output: output)
+      (process, parent) = try server.start(
+        mode, memoryInBytes: memoryInBytes, socket: pair[1], input: input, output: output)
     } catch {
       close(pair[0])
       throw error
     }
-    self.server = server
     socket = pair[0]
   }
 
@@ -114,10 +114,7 @@ final class WorkerProcess {
     if isOver { return "ended before" }
     isOver = true
     close(socket)
-    guard let status = server.end(process, isKilled: isKilled) else { return "end unknown" }
-    let signal = status & 0x7f
-    if signal == SIGSYS { return "signal \(signal), a system call that the sandbox forbids" }
-    return signal != 0 ? "signal \(signal)" : "exit status \(status >> 8 & 0xff)"
+    return parent.end(of: process, isKilled: isKilled) ?? "the server of all decoders has ended"
   }
 
   private enum Heard {

@@ -6,8 +6,8 @@ import Glibc
 /// The server's life is to warm up and to fork; a worker's to map, to lock itself in, to say hello, and then to give one reply to
 /// each request until the parent hangs up.
 enum DecoderLoop {
-  /// Exit statuses, which the parent shows: 2 not started by a pool, 3 no memory, 4 a codec is missing,
-  /// 5 not sandboxed, 6 the parent broke the protocol.
+  /// Exit statuses, which the parent shows: of the server 2 not started by a pool, 4 a codec is missing; of a worker 2 its
+  /// server is gone, 3 no memory, 5 not sandboxed, 6 the parent broke the protocol.
   static func run() -> Never {
     guard CommandLine.arguments.count == 2, let parent = pid_t(CommandLine.arguments[1]) else {
       let message = "muhafiz-decoder: error: started by muhafiz, not by hand\n"

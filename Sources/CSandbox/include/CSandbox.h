@@ -1,7 +1,7 @@
 // Starting a worker process, and locking it in.
 //
 // Workers are forked from a server, which has loaded every library: two hundred of them take a tenth of a second. The server
-// sees no byte of a content; it is told to fork and to wait, and a worker locks itself in before it is given any.
+// reads no byte of a content; it is told to fork and to wait, and a worker locks itself in before it reads any.
 //
 // C because the calls need _GNU_SOURCE (posix_spawn_file_actions_addclosefrom_np, memfd_create, fallocate), because
 // Landlock has no library and is called by number, because prctl and syscall are variadic, and because fork and the macros
@@ -51,7 +51,7 @@ int sandbox_spawn(const char *path, char *const arguments[], int socket, pid_t *
 
 enum {
   SANDBOX_START = 1,  ///< fork a worker
-  SANDBOX_END = 2,    ///< wait for a worker's end, or make it
+  SANDBOX_END = 2,    ///< how a worker has ended; EAGAIN while it has not
 };
 
 /// What the server that workers are forked from is asked for.
@@ -60,7 +60,7 @@ typedef struct {
   uint32_t mode;     ///< of a worker that is to start: the program's own affair
   uint64_t memory;   ///< of one that is to start: bytes of address space
   int32_t process;   ///< the worker that is to end
-  int32_t is_killed; ///< 1: it does not end by itself
+  int32_t is_killed; ///< 1: it is killed if it runs
 } sandbox_call;
 
 typedef struct {
