@@ -40,7 +40,9 @@ let package = Package(
     // The house, from the ground up: every import points to a line above it.
     .target(name: "Hashing", dependencies: ["COpenSSL", system]),
     .target(name: "Matching", dependencies: ["Hashing", "CKernels", "CIDN", system]),
-    .target(name: "Exchange", dependencies: ["Hashing", "Matching", grdb, system]),
+    .target(
+      name: "Exchange",
+      dependencies: ["Hashing", "Matching", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift"), system]),
     .target(name: "Decoding", dependencies: ["Hashing", "CSandbox", system]),
     .target(name: "Scanning", dependencies: ["Hashing", "Matching", "Decoding", "COpenSSL", "CCurl", system]),
     .target(

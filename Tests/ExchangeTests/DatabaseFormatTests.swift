@@ -66,11 +66,30 @@ struct DatabaseFormatTests {
     #expect(report.firstRejections.map(\.recordNumber) == [2, 4, 5, 6])
   }
 
+  /// Text is hex digits: an MD5 of 32 characters in the wrong column is no SHA-256 of 32 bytes. An index over all that is
+  /// asked for is passed over: what counts is the table, in its order.
+  @Test func textIsNoBytesAndAnIndexIsNoTable() throws {
+    let path = try make(
+      "order.db", "CREATE TABLE FILE (crc32 TEXT, sha256 TEXT, sha1 TEXT, md5 TEXT)", "CREATE INDEX i ON FILE (sha256, sha1, md5)",
+      "INSERT INTO FILE VALUES ('0', '\(Self.hex(9, 32))', NULL, NULL), ('0', '\(Self.hex(5, 32))', NULL, NULL)",
+      "INSERT INTO FILE VALUES ('0', '\(Self.hex(0xAB, 16))', NULL, NULL)")
+    let (report, entries) = try read(path)
+    #expect(entries.map { $0.digests.map(\.hex) } == [[Self.hex(9, 32)], [Self.hex(5, 32)]])
+    #expect(report.rejected == 1)
+  }
+
   /// What a database says is not run, and what lies beside it is not missed in silence.
   @Test func refusesWhatIsNotStoredInATable() throws {
     let endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT hex(randomblob(16)) AS md5 FROM n"
     let view = refusal(try make("view.db", "CREATE VIEW FILE AS \(endless)"))
     #expect(view?.code == .unsupportedFormat)
+    // Of what it would take to know the columns of such views, nothing is done.
+    let nested = (1...24).map { "CREATE VIEW v\($0) AS SELECT a.x AS x FROM v\($0 - 1) a, v\($0 - 1) b" }
+    let chain = try make(
+      "chain.db", (["CREATE TABLE v0 (x)"] + nested + ["CREATE TABLE FILE (md5 TEXT)"]).joined(separator: ";"))
+    let begun = ContinuousClock.now
+    #expect(try read(chain).report.entries == 0)
+    #expect(ContinuousClock.now - begun < .seconds(5))
     let computed = refusal(
       try make("computed.db", "CREATE TABLE FILE (name TEXT, md5 TEXT GENERATED ALWAYS AS (hex(zeroblob(100000000))))"))
     #expect(computed?.code == .missingHeader)
@@ -78,6 +97,13 @@ struct DatabaseFormatTests {
     #expect(virtual?.code == .unsupportedFormat)
     let ahead = refusal(try make("ahead.db", "PRAGMA journal_mode = wal", "CREATE TABLE FILE (md5 TEXT)"))
     #expect(ahead?.code == .unsupportedFormat && ahead?.hint?.contains("journal_mode") == true)
+    // SQLite goes by either of the two bytes.
+    let half = try make("half.db", "CREATE TABLE FILE (md5 TEXT)")
+    var bytes = try Data(contentsOf: URL(filePath: half.string))
+    bytes[19] = 2
+    try bytes.write(to: URL(filePath: half.string))
+    #expect(refusal(half)?.code == .unsupportedFormat)
+    #expect(!FileManager.default.fileExists(atPath: half.string + "-wal"))
     let other = refusal(try make("other.db", "CREATE TABLE people (name TEXT)"))
     #expect(other?.description.contains("FILE or METADATA") == true)
   }
