@@ -182,7 +182,8 @@ if __name__ == "__main__":
         sys.exit("build first: swift build -c release, or run ./dev bench")
     with tempfile.TemporaryDirectory(prefix="muhafiz-lists-", dir=ROOT / ".build") as scratch:
         folder = pathlib.Path(scratch)
-        ENVIRONMENT = os.environ | {"MUHAFIZ_HOME": str(folder / "home")}
+        # Not where temporary files may lie in memory.
+        ENVIRONMENT = os.environ | {"MUHAFIZ_HOME": str(folder / "home"), "TMPDIR": scratch}
         print(f"{'WORK':<52} {'OURS':>14} {'RIVAL':>14} {'':<11} {'RATIO':>9}")
         md5 = imports(folder, options.digests)
         figure = figures(options.digests, options.pdq)

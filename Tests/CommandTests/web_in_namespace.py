@@ -171,7 +171,10 @@ async def main(muhafiz, scenario, *arguments):
         begun = b""
         if os.environ.pop("WEB_TEST_INTERRUPT", ""):  # ^C once a host keeps the first run waiting and a result was read
             while "/slow" not in counts["requests"]: await asyncio.sleep(0.05)
-            while b'"type":"item"' not in begun: begun += await asyncio.wait_for(program.stdout.readline(), 20)
+            while b'"type":"item"' not in begun:
+                line = await asyncio.wait_for(program.stdout.readline(), 20)
+                if not line: break  # it has ended; whoever started this looks why
+                begun += line
             program.send_signal(2)
         out, err = await program.communicate(text.encode())
         out = begun + out

@@ -17,19 +17,15 @@ package struct DurableFile: ~Copyable {
   private var written: Int64
   private var finished: Bool
 
-  private let pieceSize: Int
-
   /// Files are written in pieces of this size, at multiples of it: the kernel keeps such a piece in one large page, and a
   /// mapping of the file translates one address where it would otherwise translate 512.
-  package static let largePage = 1 << 21
+  private static let pieceSize = 1 << 21
   static let orphanSuffix = ".partial"
 
   /// Begins a file that will appear at `path` once it is committed.
-  ///
-  /// - Parameter pieceSize: Bytes that are written at once, and kept in memory until then; a power of two.
   package init(
     replacing path: FilePath, permissions: FilePermissions = [.ownerReadWrite, .groupRead],
-    pieceSize: Int = Self.largePage, on fileSystem: any DurableFileSystem = HostFileSystem()
+    on fileSystem: any DurableFileSystem = HostFileSystem()
   ) throws(MatchingError) {
     guard let name = path.lastComponent?.string else {
       throw MatchingError(.badName, "'\(path)' is not the name of a file")
@@ -41,7 +37,6 @@ package struct DurableFile: ~Copyable {
     self.path = path
     self.temporary = temporary
     self.fileSystem = fileSystem
-    self.pieceSize = pieceSize
     buffer = []
     written = 0
     finished = false
@@ -49,7 +44,7 @@ package struct DurableFile: ~Copyable {
 
   deinit {
     fileSystem.close(descriptor)
-    // What cannot be removed now is an orphan, and swept before the next file is written.
+    // What cannot be removed now is an orphan: see `sweepOrphans`.
     if !finished { do { try fileSystem.remove(temporary) } catch {} }
   }
 
@@ -59,9 +54,9 @@ package struct DurableFile: ~Copyable {
   package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(MatchingError) {
     var done = 0
     while done < bytes.count {
-      let room = pieceSize - Int(size) % pieceSize
+      let room = Self.pieceSize - Int(size) % Self.pieceSize
       let piece = UnsafeRawBufferPointer(rebasing: bytes[done...].prefix(room))
-      if piece.count == pieceSize {
+      if piece.count == Self.pieceSize {
         try writeAll(piece, at: written)
         written += Int64(piece.count)
       } else {

@@ -1,4 +1,5 @@
 import COpenSSL
+import Foundation
 import Hashing
 import Matching
 import Synchronization
@@ -6,8 +7,8 @@ import SystemPackage
 
 /// A folder for contents that only the competent authority can read.
 ///
-/// A content is encrypted to the authority's certificate while it comes and its ciphertext alone is written: the plaintext
-/// is never on a disk, and whoever scans has no key to it. There is no function that opens one: the authority does, with
+/// A content is encrypted to the authority's certificate while it comes; if it is to be kept, its ciphertext is written, and
+/// nothing else. The plaintext is never on a disk, and whoever scans has no key to it. There is no function that opens one: the authority does, with
 ///
 ///     openssl cms -decrypt -binary -inform DER -in FILE.cms -inkey KEY.pem -out CONTENT
 ///
@@ -22,14 +23,8 @@ public final class SealedFolder: Sendable {
   public let recipient: Digest
   private let certificate: [UInt8]
   private let fileSystem: any DurableFileSystem
-  private struct State {
-    /// Contents begun.
-    var begun = 0
-    /// Names of files that are there, or that somebody is about to make appear.
-    var names: Set<String> = []
-  }
-
-  private let state = Mutex(State())
+  /// Names of files that are there, or that somebody is about to make appear.
+  private let names = Mutex<Set<String>>([])
 
   /// - Parameter pem: The certificate of whoever is to read, PEM.
   /// - Throws: ``MatchingError`` with `keyUnusable` for one that nothing can be encrypted to, or that is not in force now.
@@ -56,7 +51,7 @@ public final class SealedFolder: Sendable {
     recipient = try certificate.withUnsafeBytes { try Digest.sha256(of: $0) }
     // Before anything is visited: whatever it cannot do, it cannot do for nothing at all either.
     do {
-      try SealedMessage(to: certificate).finish { _ in }
+      _ = try SealedMessage(to: certificate).finish()
     } catch let error as MatchingError where error.code == .inputOutput {
       throw SealingFailure.unusable("nothing can be encrypted to its key: \(error)")
     }
@@ -65,83 +60,61 @@ public final class SealedFolder: Sendable {
   /// Begins a content that is yet to come. There is nothing of it in the folder unless it is kept.
   func begin() -> SealedContent { SealedContent(in: self) }
 
-  /// Begins the file of a content. What is kept gets the content's name; a number tells those apart that are under way.
-  fileprivate func beginFile() throws -> DurableFile {
-    let number = state.withLock { state in
-      state.begun += 1
-      return state.begun
-    }
-    return try DurableFile(
-      replacing: path.appending("\(recipient.hex.prefix(8))-\(number)"), permissions: .ownerReadWrite,
-      pieceSize: SealedMessage.pieceSize, on: fileSystem)
-  }
-
   fileprivate func beginMessage() throws -> SealedMessage { try SealedMessage(to: certificate) }
 
   /// Makes a content appear, once.
   ///
-  /// - Parameter commit: Not called for a content that is there.
-  fileprivate func keep(_ digest: Digest, commit: (String) throws -> Void) throws -> String {
+  /// - Parameter message: Lends the whole ciphertext; not called for a content that is there.
+  fileprivate func keep(_ digest: Digest, _ message: () throws -> UnsafeRawBufferPointer) throws -> String {
     let name = "\(digest.hex)-\(recipient.hex.prefix(8)).cms"
-    guard state.withLock({ $0.names.insert(name).inserted }) else { return name }
-    do { try commit(name) } catch {
-      _ = state.withLock { $0.names.remove(name) }
+    guard names.withLock({ $0.insert(name).inserted }) else { return name }
+    do {
+      // Whoever else seals the same content to the same folder writes another file until it is done.
+      var file = try DurableFile(
+        replacing: path.appending(UUID().uuidString), permissions: .ownerReadWrite, on: fileSystem)
+      try file.append(try message())
+      try file.commit(as: name)
+    } catch {
+      _ = names.withLock { $0.remove(name) }
       throw error
     }
     return name
   }
 }
 
-/// A content on its way into a ``SealedFolder``: encrypted as it comes, and there only once it is kept. It is used by one
+/// A content on its way into a ``SealedFolder``: encrypted as it comes, and on the disk once it is kept. It is used by one
 /// thread at a time.
 final class SealedContent: @unchecked Sendable {
   private let folder: SealedFolder
-  private var message: SealedMessage?
-  private var file: DurableFile?
+  private let message: Result<SealedMessage, any Error>
   /// What went wrong first. It matters only if the content is to be kept.
   private var failure: (any Error)?
   private var size = 0
 
   fileprivate init(in folder: SealedFolder) {
     self.folder = folder
-    do {
-      message = try folder.beginMessage()
-      file = try folder.beginFile()
-    } catch {
-      failure = error
-    }
+    message = Result { try folder.beginMessage() }
   }
 
   /// Takes the next bytes of the content.
   func append(_ bytes: UnsafeRawBufferPointer) {
-    guard failure == nil else { return }
     size += bytes.count
-    do { try message!.append(bytes) { try file!.append($0) } } catch { give(up: error) }
+    guard failure == nil, case .success(let message) = message else { return }
+    do { try message.append(bytes) } catch { failure = error }
   }
 
-  /// Makes the content appear in the folder.
+  /// Makes the content appear in the folder. To be called once.
   ///
   /// - Parameter body: The content, whose bytes were all appended: what its name is made of.
   /// - Returns: The file's name: the content's SHA-256, and the first of the certificate's.
-  /// - Throws: ``MatchingError`` for whatever went wrong since the content was begun; then there is no file.
+  /// - Throws: ``MatchingError`` for whatever went wrong since the content was begun; then there is no file, unless it was the
+  ///   folder that could not be synced.
   func keep(_ body: UnsafeRawBufferPointer) throws -> String {
     if let failure { throw failure }
     precondition(size == body.count, "a content is sealed whole")
-    return try folder.keep(Digest.sha256(of: body)) { name in
-      do {
-        try message!.finish { try file!.append($0) }
-        try file.take()!.commit(as: name)
-      } catch {
-        give(up: error)
-        throw error
-      }
+    let message = try message.get()
+    return try withExtendedLifetime(message) {
+      try folder.keep(Digest.sha256(of: body)) { try message.finish() }
     }
-  }
-
-  /// Nothing can come of it any more; what there is on the disk goes.
-  private func give(up error: any Error) {
-    failure = error
-    file = nil
-    message = nil
   }
 }

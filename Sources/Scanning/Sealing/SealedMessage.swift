@@ -3,15 +3,12 @@ import Glibc
 import Hashing
 import Matching
 
-/// A CMS EnvelopedData under way: bytes go in, ciphertext comes out.
+/// A CMS EnvelopedData under way, in memory: as long as what went into it, and a little more.
 final class SealedMessage {
   private let message: OpaquePointer
   /// The filters that encrypt, and behind them the memory that has what they write.
   private let input: OpaquePointer
   private let output: OpaquePointer
-  private var buffer = [UInt8](repeating: 0, count: pieceSize)
-
-  static let pieceSize = 1 << 16
 
   /// - Parameter certificate: Of whoever is to read, DER.
   /// - Throws: ``MatchingError`` with `keyUnusable` for one that nothing is encrypted to.
@@ -37,29 +34,24 @@ final class SealedMessage {
     CMS_ContentInfo_free(message)
   }
 
-  /// - Parameter write: Called with the ciphertext that is ready, in pieces.
-  func append(_ bytes: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+  func append(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceSize))
+      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
       guard BIO_write(input, piece.baseAddress, CInt(piece.count)) == piece.count else { throw SealingFailure.now() }
       rest = rest.dropFirst(piece.count)
-      try drain(write)
     }
   }
 
-  /// Brings the end of the message; nothing is appended afterwards.
-  func finish(_ write: (UnsafeRawBufferPointer) throws -> Void) throws {
+  /// Ends the message; nothing is appended afterwards.
+  ///
+  /// - Returns: All of it, valid as long as this object.
+  func finish() throws -> UnsafeRawBufferPointer {
     guard BIO_ctrl(input, BIO_CTRL_FLUSH, 0, nil) == 1 else { throw SealingFailure.now() }
-    try drain(write)
-  }
-
-  private func drain(_ write: (UnsafeRawBufferPointer) throws -> Void) throws {
-    while true {
-      let count = BIO_read(output, &buffer, CInt(buffer.count))
-      guard count > 0 else { return }
-      try buffer.withUnsafeBytes { try write(UnsafeRawBufferPointer(rebasing: $0[..<Int(count)])) }
-    }
+    var start: UnsafeMutableRawPointer?
+    let count = BIO_ctrl(output, BIO_CTRL_INFO, 0, &start)
+    guard let start, count > 0 else { throw SealingFailure.now() }
+    return UnsafeRawBufferPointer(start: start, count: count)
   }
 
   private static func addRecipient(

@@ -27,6 +27,9 @@ public struct WebScanner: Sendable {
   ) {
     self.blocklist = blocklist
     self.options = options
+    var policy = policy
+    // Each body lies in memory once more, encrypted.
+    if sealing != nil { policy.mostBufferedBytes /= 2 }
     self.policy = policy
     self.decoders = decoders
     self.control = control
