@@ -63,8 +63,7 @@ struct DigestIndex: @unchecked Sendable {
   @inline(__always)
   func bucket(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Range<Int> {
     let offset = bounds(key)
-    try tree.verify(offset: offset)
-    try tree.verify(offset: offset + 4)
+    try tree.verify(offset: offset, fewBytes: 8)
     let low = Int((file + offset).load(as: UInt32.self))
     let high = Int((file + offset).load(fromByteOffset: 4, as: UInt32.self))
     guard low <= high, high <= recordCount else { throw tree.damaged("a bucket has impossible bounds") }
@@ -91,20 +90,21 @@ struct DigestIndex: @unchecked Sendable {
     // Half of the guesses are off by a cache line, one way or the other.
     ck_prefetch(record - 64)
     ck_prefetch(record + 64)
-    try tree.verify(offset: record - file)
-    try tree.verify(offset: record - file &+ recordSize &- 1)
+    try tree.verify(offset: record - file, fewBytes: recordSize)
     let (first, end) = (records + bucket.lowerBound &* recordSize, records + bucket.upperBound &* recordSize)
     let block = file + (record - file) & ~(HashListLayout.blockSize - 1)
-    let (low, high) = (max(first, block), min(end, block + HashListLayout.blockSize))
+    // Where the first and the last record in the block may begin.
+    let (low, highest) = (max(first, block), min(end, block + HashListLayout.blockSize) - recordSize)
     if RecordLayout.prefix(record) < key.first {
-      repeat { record += recordSize } while record + recordSize <= high && RecordLayout.prefix(record) < key.first
-      if record + recordSize > high {
+      repeat { record += recordSize } while record <= highest && RecordLayout.prefix(record) < key.first
+      if record > highest {
         return record == end ? nil : try search(key, in: bucket, from: guess, tree)
       }
     } else {
-      while record - recordSize >= low && RecordLayout.prefix(record - recordSize) >= key.first { record -= recordSize }
+      let lowest = low + recordSize
+      while record >= lowest && RecordLayout.prefix(record - recordSize) >= key.first { record -= recordSize }
       // Records before it may begin with the same bytes.
-      if record - recordSize < low && record != first { return try search(key, in: bucket, from: guess, tree) }
+      if record < lowest && record != first { return try search(key, in: bucket, from: guess, tree) }
     }
     if RecordLayout.prefix(record) != key.first { return nil }
     if compareRest(key, record) == 0 { return (record - records) / recordSize }

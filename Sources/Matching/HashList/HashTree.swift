@@ -78,6 +78,14 @@ final class HashTree: Sendable {
     if !isVerified(block) { try verifyBlock(block, level: -1) }
   }
 
+  /// The same for some bytes, fewer than a block has.
+  @inline(__always)
+  func verify(offset: Int, fewBytes size: Int) throws(MatchingError) {
+    try verify(offset: offset)
+    let last = offset &+ size &- 1
+    if (offset ^ last) &>> HashListLayout.blockShift != 0 { try verify(offset: last) }
+  }
+
   /// Makes sure that the tree itself is what the builder wrote.
   func verifyTree() throws(MatchingError) {
     for (level, start) in levelStarts.enumerated().reversed() {
