@@ -108,7 +108,7 @@ struct ImportTests {
 
   @Test func refusesWhatIsNoListInText() throws {
     #expect(throws: ExchangeError(.wrongEncoding, "")) { try read(sha256.data(using: .utf16)!) }
-    #expect(throws: ExchangeError(.unsupportedFormat, "")) { try read("SQLite format 3\0") }
+    #expect(throws: ExchangeError(.malformed, "")) { try read("SQLite format 3\0") }
     for text in ["<xml/>", "{\"value\":[]}", "[]", "hello\nworld\n", ""] {
       #expect(throws: ExchangeError(.unknownFormat, "")) { try read(text) }
     }

@@ -27,12 +27,14 @@ extension ListEntry {
   var hashNames: [String] { digests.map(\.description) + perceptualHashes.map(\.description) }
 }
 
-/// Lends an open file with the given bytes, which has no name any more.
+/// Lends an open file with the given bytes. It has a name, by which a database is opened.
 func withFile<Result>(_ bytes: some Sequence<UInt8>, _ body: (FileDescriptor) throws -> Result) throws -> Result {
   var path = Array("/tmp/muhafiz-test-XXXXXX".utf8CString)
   let file = FileDescriptor(rawValue: mkstemp(&path))
-  defer { try? file.close() }
-  unlink(path)
+  defer {
+    close(file.rawValue)
+    unlink(path)
+  }
   try file.writeAll(toAbsoluteOffset: 0, Array(bytes))
   return try body(file)
 }
