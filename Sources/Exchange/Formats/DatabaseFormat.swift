@@ -12,8 +12,8 @@ import SystemPackage
 ///                  METADATA  the same; full sets, where FILE is a view of it
 ///     kdb          hashes    md5, sha1, sha2_256 as bytes: Autopsy's own
 ///
-/// A partner's database is hostile: what it says is not run. Its schema is read as the table that it is, and no view, virtual
-/// table or computed column is prepared; the table that is read is scanned in its own order, past its indexes.
+/// A partner's database is hostile: what it says is not run. Its schema is read as the table that it is; no view and no virtual
+/// table is prepared, and no computed column read. The table is scanned in its own order, past its indexes.
 ///
 /// Source: the NSRL's schema of RDS 3; The Sleuth Kit, `tsk/hashdb/sqlite_hdb.cpp`.
 struct DatabaseFormat {
