@@ -66,6 +66,13 @@ struct ListCatalogTests {
     #expect(throws: MatchingError(.locked, "")) { try add([]) }
   }
 
+  /// Also within one second, and where the clock was set back: whatever the names, the order is that of the imports.
+  @Test func versionsAreInTheOrderInWhichTheyWereMade() throws {
+    let names = ["2026-11-25.1", "second", "b", "a"]
+    for name in names { try add([], version: name) }
+    #expect(try catalog.versions(of: "national").map(\.information.version) == names)
+  }
+
   @Test func refusesAListThatIsNotTheOnePutInForce() throws {
     var generator = SeededGenerator(seed: 3)
     let version = try add([generator.digest()])

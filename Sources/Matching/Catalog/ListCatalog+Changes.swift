@@ -53,8 +53,11 @@ extension ListCatalog {
     _ builder: consuming HashListBuilder, _ version: ListVersion, _ update: ListUpdate, _ before: Active?, _ old: HashList?,
     _ record: (HashList, _ isHeld: Bool) throws -> Void
   ) throws -> UpdatedList {
+    // Versions are told apart by their seconds, also where two are made within one, or where the clock was set back.
+    let newest = try newestTime(of: version.name)
+    let created = newest.map { max(update.created, $0.addingTimeInterval(1)) } ?? update.created
     let information = HashListInformation(
-      name: version.name, version: version.version, source: update.source, created: update.created,
+      name: version.name, version: version.version, source: update.source, created: created,
       base: update.mode == .replace ? nil : old?.information.version)
     do {
       let written = try builder.write(to: path(of: version), information: information, on: fileSystem)
@@ -183,6 +186,18 @@ extension ListCatalog {
       }
       throw error
     }
+  }
+
+  /// When the newest version was made; one that cannot be opened does not keep anybody from importing the list again.
+  private func newestTime(of name: String) throws(MatchingError) -> Date? {
+    var newest: Date?
+    for file in try DurableFile.names(in: folder.appending(name), on: fileSystem) where file.hasSuffix(".hashlist") {
+      do throws(MatchingError) {
+        let list = try HashList(opening: folder.appending(name).appending(file))
+        newest = max(newest ?? list.information.created, list.information.created)
+      } catch { continue }
+    }
+    return newest
   }
 
   /// The day and a number above all that the day has. The newest version is never pruned, so none is named twice.
