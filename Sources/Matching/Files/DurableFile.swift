@@ -30,7 +30,9 @@ package struct DurableFile: ~Copyable {
     guard let name = path.lastComponent?.string else {
       throw MatchingError(.badName, "'\(path)' is not the name of a file")
     }
-    let temporary = path.removingLastComponent().appending(".\(name).\(getpid())\(Self.orphanSuffix)")
+    // Not by the process alone: two in different containers may have the same number.
+    let mark = String(UInt64.random(in: 0...UInt64.max), radix: 16)
+    let temporary = path.removingLastComponent().appending(".\(name).\(mark)\(Self.orphanSuffix)")
     descriptor = try Self.call("create", temporary) { () throws(Errno) in
       try fileSystem.create(temporary, permissions)
     }
@@ -92,16 +94,14 @@ package struct DurableFile: ~Copyable {
 
   /// Makes the file appear at its place. After this returns it survives a power cut.
   ///
-  /// - Parameter name: Another name in the same folder, for a file whose content gives it its name.
   /// - Throws: ``MatchingError``. The place has what it had before, unless it was the folder that could not be synced:
   ///   then the file is there, and whether it survives a power cut is not known.
-  package consuming func commit(as name: String? = nil) throws(MatchingError) {
-    let place = name.map { path.removingLastComponent().appending($0) } ?? path
+  package consuming func commit() throws(MatchingError) {
     try flush()
     do throws(Errno) { try fileSystem.sync(descriptor) } catch { throw MatchingError(error, "sync", temporary) }
-    try Self.call("replace", place) { () throws(Errno) in try fileSystem.rename(temporary, to: place) }
+    try Self.call("replace", path) { () throws(Errno) in try fileSystem.rename(temporary, to: path) }
     finished = true
-    try Self.syncFolder(Self.folder(of: place), on: fileSystem)
+    try Self.syncFolder(Self.folder(of: path), on: fileSystem)
   }
 
   /// Replaces a small file in one step.

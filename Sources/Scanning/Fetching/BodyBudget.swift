@@ -22,15 +22,15 @@ final class BodyBudget: Sendable {
 
   func give(_ bytes: Int) { used.subtract(bytes, ordering: .relaxed) }
 
-  /// What lies about a body, of which a tiny one has as much as another.
-  private static let leastWeight = 4096
+  /// What a body that waits counts for: something lies about it, about a tiny one as about another.
+  private static func weight(_ bytes: Int) -> Int { max(bytes, 4096) }
 
   /// A body has come to its end, and somebody is to scan it.
-  func deliver(_ bytes: Int) { delivered.add(max(bytes, Self.leastWeight), ordering: .relaxed) }
+  func deliver(_ bytes: Int) { delivered.add(Self.weight(bytes), ordering: .relaxed) }
 
   /// A delivered body is scanned.
   func release(_ bytes: Int) {
-    delivered.subtract(max(bytes, Self.leastWeight), ordering: .relaxed)
+    delivered.subtract(Self.weight(bytes), ordering: .relaxed)
     give(bytes)
   }
 

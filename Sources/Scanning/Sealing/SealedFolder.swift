@@ -1,5 +1,4 @@
 import COpenSSL
-import Foundation
 import Hashing
 import Matching
 import Synchronization
@@ -69,11 +68,9 @@ public final class SealedFolder: Sendable {
     let name = "\(digest.hex)-\(recipient.hex.prefix(8)).cms"
     guard names.withLock({ $0.insert(name).inserted }) else { return name }
     do {
-      // Whoever else seals the same content to the same folder writes another file until it is done.
-      var file = try DurableFile(
-        replacing: path.appending(UUID().uuidString), permissions: .ownerReadWrite, on: fileSystem)
+      var file = try DurableFile(replacing: path.appending(name), permissions: .ownerReadWrite, on: fileSystem)
       try file.append(try message())
-      try file.commit(as: name)
+      try file.commit()
     } catch {
       _ = names.withLock { $0.remove(name) }
       throw error
@@ -86,9 +83,8 @@ public final class SealedFolder: Sendable {
 /// thread at a time.
 final class SealedContent: @unchecked Sendable {
   private let folder: SealedFolder
-  private let message: Result<SealedMessage, any Error>
-  /// What went wrong first. It matters only if the content is to be kept.
-  private var failure: (any Error)?
+  /// What went wrong first in its place. It matters only if the content is to be kept.
+  private var message: Result<SealedMessage, any Error>
   private var size = 0
 
   fileprivate init(in folder: SealedFolder) {
@@ -99,8 +95,8 @@ final class SealedContent: @unchecked Sendable {
   /// Takes the next bytes of the content.
   func append(_ bytes: UnsafeRawBufferPointer) {
     size += bytes.count
-    guard failure == nil, case .success(let message) = message else { return }
-    do { try message.append(bytes) } catch { failure = error }
+    guard case .success(let sound) = message else { return }
+    do { try sound.append(bytes) } catch { message = .failure(error) }
   }
 
   /// Makes the content appear in the folder. To be called once.
@@ -110,9 +106,8 @@ final class SealedContent: @unchecked Sendable {
   /// - Throws: ``MatchingError`` for whatever went wrong since the content was begun; then there is no file, unless it was the
   ///   folder that could not be synced.
   func keep(_ body: UnsafeRawBufferPointer) throws -> String {
-    if let failure { throw failure }
-    precondition(size == body.count, "a content is sealed whole")
     let message = try message.get()
+    precondition(size == body.count, "a content is sealed whole")
     return try withExtendedLifetime(message) {
       try folder.keep(Digest.sha256(of: body)) { try message.finish() }
     }
