@@ -28,7 +28,7 @@ extension ListCatalog {
       try DurableFile.sweepOrphans(in: folder, on: fileSystem)
       let version = ListVersion(
         name: update.name, version: try update.version ?? freeVersion(of: update.name, created: update.created))
-      if try DurableFile.names(in: home, on: fileSystem).contains("\(version.version).hashlist") {
+      if try files(of: version.name).contains(version) {
         throw MatchingError(
           .versionExists, "list \(version.name) has a version \(version.version) already",
           hint: "versions are never changed; choose another --version")
@@ -191,10 +191,10 @@ extension ListCatalog {
   /// When the newest version was made; one that cannot be opened does not keep anybody from importing the list again.
   private func newestTime(of name: String) throws(MatchingError) -> Date? {
     var newest: Date?
-    for file in try DurableFile.names(in: folder.appending(name), on: fileSystem) where file.hasSuffix(".hashlist") {
+    for version in try files(of: name) {
       do throws(MatchingError) {
-        let list = try HashList(opening: folder.appending(name).appending(file))
-        newest = max(newest ?? list.information.created, list.information.created)
+        let created = try HashList(opening: path(of: version)).information.created
+        newest = max(newest ?? created, created)
       } catch { continue }
     }
     return newest

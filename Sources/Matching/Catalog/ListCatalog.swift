@@ -148,11 +148,16 @@ public struct ListCatalog: Sendable {
   public func versions(of name: String) throws(MatchingError) -> [HashList] {
     try Self.checkNames(name)
     var lists: [HashList] = []
-    for file in try DurableFile.names(in: folder.appending(name), on: fileSystem) where file.hasSuffix(".hashlist") {
-      lists.append(try open(ListVersion(name: name, version: String(file.dropLast(".hashlist".count)))))
-    }
+    for version in try files(of: name) { lists.append(try open(version)) }
     return lists.sorted {
       ($0.information.created, $0.sequence) < ($1.information.created, $1.sequence)
+    }
+  }
+
+  /// The versions of a list whose files are there, in no order; whether they can be opened is another question.
+  func files(of name: String) throws(MatchingError) -> [ListVersion] {
+    try DurableFile.names(in: folder.appending(name), on: fileSystem).filter { $0.hasSuffix(".hashlist") }.map {
+      ListVersion(name: name, version: String($0.dropLast(".hashlist".count)))
     }
   }
 
