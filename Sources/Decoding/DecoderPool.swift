@@ -17,7 +17,6 @@ import SystemPackage
 public final class DecoderPool: Sendable {
   private let pictures: DecoderBank
   private let archives: DecoderBank
-  private let program: FilePath
   private let server: ForkServer
   private let limits: DecodingLimits
   private let policy: SandboxPolicy
@@ -40,10 +39,9 @@ public final class DecoderPool: Sendable {
   ) throws(DecodingError) {
     precondition(size >= 1, "a pool has at least one worker")
     try limits.check()
-    let program = if let decoder { decoder } else { try DecoderProgram.find() }
     let mode: WorkerMode = policy == .required ? .locked : .unlocked
+    let program = if let decoder { decoder } else { try DecoderProgram.find() }
     server = ForkServer.of(program)
-    self.program = program
     var slots: [DecoderSlot] = []
     for _ in 0..<2 * size { slots.append(try DecoderSlot(server, mode: mode, limits: limits)) }
     pictures = DecoderBank(Array(slots[..<size]))
@@ -62,7 +60,7 @@ public final class DecoderPool: Sendable {
       if let report { return report }
       let started = try pictures.lendSlot { slot throws(DecodingError) in
         let starting = try slot.start()
-        let escapes = policy == .required ? try SandboxTest.run(program, server, limits) : nil
+        let escapes = policy == .required ? try SandboxTest.run(server, limits) : nil
         let hello = try starting.hello(slot.mode)
         slot.worker = starting
         return SandboxReport(hello: hello, escapes: escapes, limits: limits)

@@ -12,7 +12,7 @@ import SystemPackage
 /// All workers of one server are alike in what a process draws by lot at its start: the addresses of its code, the canary of
 /// its stack.
 final class ForkServer: Sendable {
-  private let program: FilePath
+  let program: FilePath
   private let running = Mutex<ServerProcess?>(nil)
 
   private static let servers = Mutex<[FilePath: WeakServer]>([:])

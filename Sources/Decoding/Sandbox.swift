@@ -50,15 +50,15 @@ enum SandboxTest {
   private static let passed = Mutex<[FilePath: EscapeReport]>([:])
 
   /// - Throws: ``DecodingError/Code/sandboxLeaks`` where a way out is open, or where nothing could be proven.
-  static func run(_ program: FilePath, _ server: ForkServer, _ limits: DecodingLimits) throws(DecodingError) -> EscapeReport {
+  static func run(_ server: ForkServer, _ limits: DecodingLimits) throws(DecodingError) -> EscapeReport {
     try passed.withLock { passed throws(DecodingError) in
-      if let report = passed[program] { return report }
+      if let report = passed[server.program] { return report }
       let memory = try SharedMemory(sizeInBytes: 4096)
       let process = try WorkerProcess(
         from: server, input: memory, output: memory, memoryInBytes: limits.workerMemoryInBytes, mode: .escapes)
       let report = try process.escapeReport()
       try check(report)
-      passed[program] = report
+      passed[server.program] = report
       return report
     }
   }

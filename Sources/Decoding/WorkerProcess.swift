@@ -18,7 +18,6 @@ final class WorkerProcess {
   private let parent: ServerProcess
   private let socket: CInt
   private var isOver = false
-  private var heardHello: WorkerHello?
 
   /// Time to lock in; milliseconds on an idle machine.
   private static let helloTime: Duration = .seconds(20)
@@ -46,7 +45,6 @@ final class WorkerProcess {
   ///
   /// - Parameter mode: The one that it was started in.
   func hello(_ mode: WorkerMode) throws(DecodingError) -> WorkerHello {
-    if let heardHello { return heardHello }
     let heard = Self.receive(socket, WorkerHello.sizeInBytes, until: .now + Self.helloTime)
     var hello: WorkerHello?
     if case .packet(let packet) = heard { hello = packet.withUnsafeBytes(WorkerHello.init) }
@@ -57,7 +55,6 @@ final class WorkerProcess {
       end()
       throw DecodingError(.workerNotSandboxed, "a decoder could not install its seccomp filter")
     }
-    heardHello = hello
     return hello
   }
 
