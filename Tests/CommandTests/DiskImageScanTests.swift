@@ -92,15 +92,26 @@ struct DiskImageScanTests {
     #expect(cut.exit == 1 || cut.exit == 4)
   }
 
+  private func hasLoopDevices() throws -> Bool {
+    if geteuid() == 0, try run("/bin/sh", ["-c", "losetup -f"]).exitCode == 0 { return true }
+    print("skipped: only root has loop devices")
+    return false
+  }
+
+  private func attach(_ image: String) throws -> String {
+    try disks.shell("losetup -r -f --show \(image)").trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  private func detach(_ device: String) {
+    do { try disks.shell("losetup -d \(device)") } catch { print("left attached: \(device): \(error)") }
+  }
+
   @Test(.enabled(if: TestDisks.has("mkfs.ext4", "debugfs", "losetup"))) func aBlockDeviceIsReadWhereItIsNamed() throws {
-    guard geteuid() == 0, try run("/bin/sh", ["-c", "losetup -f"]).exitCode == 0 else {
-      print("skipped: only root has loop devices")
-      return
-    }
+    guard try hasLoopDevices() else { return }
     try importLists()
     try disks.makeExt("disk")
-    let device = try disks.shell("losetup -r -f --show disk").trimmingCharacters(in: .whitespacesAndNewlines)
-    defer { do { try disks.shell("losetup -d \(device)") } catch { print("left attached: \(device): \(error)") } }
+    let device = try attach("disk")
+    defer { detach(device) }
     let (items, summary, exit) = try scan(device)
     #expect(exit == 1, "\(summary)")
     #expect(items[""]?["size"] as? Int == 8 << 20)
@@ -119,14 +130,11 @@ struct DiskImageScanTests {
 
   /// A disk that is cut off behind a loop device: reading there is an error, as it is of sectors that have gone bad.
   @Test(.enabled(if: TestDisks.has("mkfs.ext4", "losetup"))) func sectorsThatCannotBeReadAreSaidAndTheRestIsScanned() throws {
-    guard geteuid() == 0, try run("/bin/sh", ["-c", "losetup -f"]).exitCode == 0 else {
-      print("skipped: only root has loop devices")
-      return
-    }
+    guard try hasLoopDevices() else { return }
     try importLists()
     try makeLongDisk()
-    let device = try disks.shell("losetup -r -f --show disk").trimmingCharacters(in: .whitespacesAndNewlines)
-    defer { do { try disks.shell("losetup -d \(device)") } catch { print("left attached: \(device): \(error)") } }
+    let device = try attach("disk")
+    defer { detach(device) }
     let cut = 8 << 20
     try disks.shell("truncate -s \(cut) disk")
     let (items, summary, exit) = try scan(device)

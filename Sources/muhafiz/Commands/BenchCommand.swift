@@ -12,7 +12,8 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Measures this machine: digests, perceptual hashes, lookups.",
     discussion: """
       All figures are for one thread, on data in memory where nothing else is said; a scan has as many threads as there are \
-      processors. Each is the median of several rounds, but for what a disk is waited for. Numbers of one machine vary from run to run: compare ratios.
+      processors. Each is the median of several rounds, but for what a disk is waited for. Numbers of one machine vary \
+      from run to run: compare ratios.
       """)
 
   @Option(help: "text or ndjson.") var format = OutputFormat.text
