@@ -42,6 +42,8 @@ final class RecordChunk: @unchecked Sendable {
     let (storage, stride, count) = (storage, layout.stride, count)
     let items = LargeMemory<Item>(count)
     let dealt = LargeMemory<Item>(count)
+    // What is read through pointers is theirs.
+    defer { withExtendedLifetime((items, dealt)) {} }
     let sorted = LargeMemory<UInt8>(capacity * layout.stride)
     let item = items.start
     for index in 0..<count {
