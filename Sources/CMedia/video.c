@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,11 @@
 #define BUFFER_SIZE (1 << 16)
 #define PROBE_SIZE (4 << 20)
 
-/// Films longer than this are decoded without the frames that no other needs, and far longer ones by key frames alone:
-/// a frame a second is looked for, and hours of frames between would be decoded to be thrown away.
-#define ALL_FRAMES_SECONDS 60
+/// Frames that no other needs are decoded only where one is due; of films longer than this, key frames alone: a frame a
+/// second is looked for, and hours of frames between would be decoded to be thrown away.
 #define REFERENCE_FRAMES_SECONDS 900
+/// Films longer than this are worth a first look at their key frames.
+#define FIRST_LOOK_SECONDS 60
 
 // A coarse look at a frame: points of it, to see where a scene begins.
 #define SIDE 16
@@ -32,6 +34,9 @@ typedef struct {
   double last;    // of the frame decoded last, in seconds from the start
   double end;     // when that frame has been shown
   int left_out;   // whether frames are passed over that the usual detail has
+  int skips;      // whether frames that no other needs are passed over
+  int64_t start;  // timestamp of the first frame
+  double unit;    // seconds of a timestamp's step
   uint64_t delivered, decoded, packets;
 } film;
 
@@ -139,9 +144,13 @@ static int open_track(film *f, const media_request *request, media_result *resul
   f->codec->max_pixels = (int64_t)request->most_pixels;
   f->codec->pkt_timebase = track->time_base;
   double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
-  if (duration > ALL_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES) {
-    f->left_out = request->detail == MEDIA_KEY_FRAMES && duration <= REFERENCE_FRAMES_SECONDS;
-    f->codec->skip_frame = f->left_out || duration > REFERENCE_FRAMES_SECONDS ? AVDISCARD_NONKEY : AVDISCARD_NONREF;
+  f->unit = av_q2d(track->time_base);
+  f->start = track->start_time == AV_NOPTS_VALUE ? 0 : track->start_time;
+  f->left_out = request->detail == MEDIA_KEY_FRAMES && duration > FIRST_LOOK_SECONDS && duration <= REFERENCE_FRAMES_SECONDS;
+  if (f->left_out || (duration > REFERENCE_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES)) {
+    f->codec->skip_frame = AVDISCARD_NONKEY;
+  } else {
+    f->skips = request->detail != MEDIA_ALL_FRAMES;
   }
   if (error >= 0) error = avcodec_open2(f->codec, decoder, NULL);
   if (error < 0) fail(result, error, "video");
@@ -178,12 +187,12 @@ static double seconds_of(film *f, const AVFrame *frame) {
     double rate = av_q2d(track->avg_frame_rate);
     return (double)f->decoded / (rate > 0 ? rate : 25);
   }
-  int64_t start = track->start_time == AV_NOPTS_VALUE ? 0 : track->start_time;
-  double seconds = (double)(frame->best_effort_timestamp - start) * av_q2d(track->time_base);
+  double seconds = (double)(frame->best_effort_timestamp - f->start) * f->unit;
   return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
 }
 
-// Delivers what the decoder has ready. Returns an error of the decoder, or AVERROR_EXIT to stop.
+// Delivers what the decoder has ready. Returns an error of the decoder, or AVERROR_EXIT to stop: `result` says why, if not
+// because no more is wanted.
 static int take_frames(film *f, const media_request *request, media_result *result) {
   for (;;) {
     int error = avcodec_receive_frame(f->codec, f->frame);
@@ -191,7 +200,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
     double seconds = seconds_of(f, f->frame);
     f->decoded += 1;
     f->last = seconds;
-    f->end = seconds + (double)f->frame->pkt_duration * av_q2d(f->format->streams[f->track]->time_base);
+    f->end = seconds + (double)f->frame->pkt_duration * f->unit;
     // Asked for every frame: it compares with the one before.
     int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
     if (is_due || begins) {
@@ -209,7 +218,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
       f->delivered += 1;
       double step = request->frame_seconds;
       if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
-      f->stream->frame(f->stream->context, &one, seconds);
+      if (!f->stream->frame(f->stream->context, &one, seconds)) return AVERROR_EXIT;
     }
     av_frame_unref(f->frame);
   }
@@ -229,6 +238,16 @@ static void check_end(const film *f, media_result *result) {
   }
 }
 
+// Whether a frame may be the first at or behind a time that is looked for. Frames come in the order of decoding here: where
+// the next one in time is not known, the one before counts too.
+static int may_be_due(const film *f, const AVPacket *packet, double step) {
+  double rate = av_q2d(f->format->streams[f->track]->avg_frame_rate);
+  double shown = packet->duration > 0 ? (double)packet->duration * f->unit : rate > 0 ? 1 / rate : step;
+  if (packet->pts == AV_NOPTS_VALUE || step <= 0) return 1;
+  double behind = fmod((double)(packet->pts - f->start) * f->unit, step);
+  return behind < 1.5 * shown;
+}
+
 static void decode(film *f, const media_request *request, media_result *result) {
   int error = 0, damaged = 0;
   for (;;) {
@@ -236,6 +255,7 @@ static void decode(film *f, const media_request *request, media_result *result) 
     if (error < 0) break;
     if (f->packet->stream_index == f->track) {
       f->packets += 1;
+      if (f->skips) f->codec->skip_frame = may_be_due(f, f->packet, request->frame_seconds) ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
       int sent = avcodec_send_packet(f->codec, f->packet);
       if (sent < 0 && sent != AVERROR(EAGAIN)) damaged = sent;
       int taken = take_frames(f, request, result);

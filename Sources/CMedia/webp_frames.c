@@ -41,7 +41,7 @@ static void decode(WebPAnimDecoder *decoder, const media_stream *stream, const m
       return;
     }
     result->frames += 1;
-    stream->frame(stream->context, &one, shown_until / 1000.0);
+    if (!stream->frame(stream->context, &one, shown_until / 1000.0)) return;
     shown_until = end;
   }
 }

@@ -86,18 +86,18 @@ public struct DecoderLease: ~Copyable {
 
   /// Decodes frames of a video, or of a picture that moves: one a second, and where scenes begin.
   ///
-  ///
   /// - Parameters:
   ///   - type: One with ``MediaType/hasFrames``.
   ///   - source: The file, of any size; `nil` where it has been appended.
-  ///   - detail: How much of a long film is decoded.
-  ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:page:smallestSide:_:)``.
+  ///   - detail: How much of a film is decoded.
+  ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:page:smallestSide:_:)``, and says whether
+  ///     to go on.
   /// - Returns: Why the video was not decoded to its end; frames may have come before that. `nil` too, without any frame,
   ///   for a file of sound alone.
   /// - Throws: ``DecodingError`` when no worker could be had; what `body` and `source` throw.
   public mutating func decodeFrames(
     _ type: MediaType, from source: ByteSource? = nil, detail: FrameDetail = .usual,
-    _ body: (DecodedFrame) throws -> Void
+    _ body: (DecodedFrame) throws -> FrameDemand
   ) throws -> Unhashable? {
     try slot.decodeFrames(type, from: source, detail, body)
   }
@@ -148,10 +148,15 @@ public struct DecodedFrame {
   public let othersAreLeftOut: Bool
 }
 
+/// Whether frames are wanted after one that has been looked at.
+public enum FrameDemand: Sendable {
+  case more, enough
+}
+
 /// How much of a film is decoded, to find a frame a second and where scenes begin.
 public enum FrameDetail: UInt32, Sendable {
-  /// Up to a minute everything; of longer films not the frames that no other frame needs, and past a quarter of an hour
-  /// key frames alone.
+  /// Each second's frame and those that others are made from: a scene is seen to begin a few frames late at most. Of films
+  /// of more than a quarter of an hour key frames alone.
   case usual = 0
   /// Of films longer than a minute, key frames alone.
   case keyFrames

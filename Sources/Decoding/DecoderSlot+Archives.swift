@@ -33,7 +33,7 @@ extension DecoderSlot {
   /// What is to become of a conversation after an event.
   enum Course {
     case goOn
-    /// No more bytes of the member are wanted.
+    /// No more bytes of the member, or frames of the video, are wanted.
     case leave
     /// The worker is to be ended.
     case end(Unhashable)

@@ -90,7 +90,7 @@ final class DecoderSlot: @unchecked Sendable {
 
   /// See ``DecoderLease/decodeFrames(_:from:_:)``.
   func decodeFrames(
-    _ type: MediaType, from source: ByteSource?, _ detail: FrameDetail, _ body: (DecodedFrame) throws -> Void
+    _ type: MediaType, from source: ByteSource?, _ detail: FrameDetail, _ body: (DecodedFrame) throws -> FrameDemand
   ) throws -> Unhashable? {
     guard let format = type.framesFormat else { return Unhashable(.unsupported, "\(type.rawValue) has no frames") }
     if source == nil, let limit = try padInput() { return limit }
@@ -107,8 +107,8 @@ final class DecoderSlot: @unchecked Sendable {
       }
       let luma = try plane(event.width, event.height, isFloat: event.flags & StreamEvent.isFloat != 0)
       let leftOut = event.flags & StreamEvent.othersAreLeftOut != 0
-      try body(DecodedFrame(luma: luma, seconds: Double(event.first) / 1000, othersAreLeftOut: leftOut))
-      return .goOn
+      let frame = DecodedFrame(luma: luma, seconds: Double(event.first) / 1000, othersAreLeftOut: leftOut)
+      return try body(frame) == .enough ? .leave : .goOn
     }
   }
 

@@ -23,7 +23,8 @@
 ///
 /// answer   OFFSET  SIZE  MEANING
 ///               0     4  "mfzA"
-///               4     4  1: of the member, or of the archive in a disk image, no more bytes are wanted
+///               4     4  1: of the member, or of the archive in a disk image, no more bytes are wanted; of the video no more
+///                        frames
 ///               8     8  bytes put into the input, after an event of kind `input` or `segments`; else 0
 /// ```
 package struct StreamEvent: Equatable, Sendable {

@@ -83,33 +83,37 @@ extension ItemScanner {
     return look
   }
 
-  /// Looks at key frames first: where they show that a listed video is there, the rest would show nothing heavier.
+  /// Looks at key frames of longer films first, and at frames only until they show that a listed video is there: the rest
+  /// would show nothing heavier.
   private func lookAtFrames(
     _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease, _ look: inout Look
   ) throws {
     let before = look
+    /// Returns whether frames were left out.
     func read(_ detail: FrameDetail) throws -> Bool {
       look = before
       var isPart = false
       let failure = try lease.decodeFrames(type, from: source, detail: detail) { frame in
         let queries = queries(of: frame.luma)
         look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
-        try ask(queries, &look)
         isPart = frame.othersAreLeftOut
+        guard try ask(queries, &look), !options.fullVideo, try isDecided(look) else { return .more }
+        look.videoStop = .listedVideo
+        return .enough
       }
       look.failure = failure?.reason
       return isPart
     }
     if options.fullVideo || !blocklist.hasPerceptualHashes {
       _ = try read(options.fullVideo ? .full : .usual)
-    } else if try read(.keyFrames) {
-      let whole = try look.videos.matches().filter { $0.video?.kind == .whole }
-      if look.failure == nil && blocklist.policy.verdict(for: whole) == .review {
-        look.videoStop = .listedVideo
-      } else {
-        _ = try read(.usual)
-      }
+    } else if try read(.keyFrames), look.videoStop == nil {
+      _ = try read(.usual)
     }
+  }
+
+  /// Whether frames can change nothing any more.
+  private func isDecided(_ look: Look) throws -> Bool {
+    blocklist.policy.verdict(for: try look.videos.matches().filter { $0.video?.kind == .whole }) == .review
   }
 
   /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.
@@ -125,11 +129,14 @@ extension ItemScanner {
   }
 
   /// Asks for one picture or frame.
-  private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws {
+  ///
+  /// - Returns: Whether it met a listed video in a frame that was not met before.
+  @discardableResult
+  private func ask(_ queries: [[PerceptualHash]], _ look: inout Look) throws -> Bool {
     if options.keepsQueries { look.queries += queries }
     for hashes in queries {
       for match in try blocklist.matches(near: hashes) { look.matches.add(match) }
     }
-    try look.videos.add(queries)
+    return try look.videos.add(queries)
   }
 }

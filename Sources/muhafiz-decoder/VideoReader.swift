@@ -32,7 +32,7 @@ enum VideoReader {
       event.flags =
         (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0)
         | (result!.pointee.left_out != 0 ? StreamEvent.othersAreLeftOut : 0)
-      conversation.link.tell(event)
+      return conversation.link.tell(event).isRefused ? 0 : 1
     }
     var job = media_request()
     job.samples = link.output.baseAddress

@@ -8,7 +8,8 @@ import Testing
 @Suite(.serialized, .enabled(if: Corpus.isPresent))
 struct VideoTests {
   private func frames(
-    _ file: [UInt8], as type: MediaType? = nil, pulled: Bool = true, from pool: DecoderPool? = nil
+    _ file: [UInt8], as type: MediaType? = nil, pulled: Bool = true, from pool: DecoderPool? = nil,
+    detail: FrameDetail = .usual, most: Int = .max
   ) throws -> (frames: [FrameHash], failure: Unhashable?) {
     let source = ByteSource(sizeInBytes: Int64(file.count)) { offset, buffer in
       let bytes = file[Int(offset)..<min(file.count, Int(offset) + buffer.count)]
@@ -19,8 +20,9 @@ struct VideoTests {
     var frames: [FrameHash] = []
     let failure = try (pool ?? DecoderPool.shared.get()).withLease { lease in
       if !pulled { try file.withUnsafeBytes { try lease.append($0) } }
-      return try lease.decodeFrames(type, from: pulled ? source : nil) { frame in
+      return try lease.decodeFrames(type, from: pulled ? source : nil, detail: detail) { frame in
         frames.append(FrameHash(seconds: frame.seconds, hash: PDQ.hash(frame.luma)))
+        return frames.count < most ? .more : .enough
       }
     }
     return (frames, failure)
@@ -68,6 +70,32 @@ struct VideoTests {
       let file = try Corpus.bytes("media/videos/\(name)")
       let held = try frames(file, pulled: false)
       #expect(try frames(file).frames == held.frames && held.failure == nil && held.frames.count > 2, "\(name)")
+    }
+  }
+
+  @Test func whatNothingNeedsIsNotDecodedAndTheSecondsFramesAreTheSame() throws {
+    for name in ["tour.mp4", "tour_fps.mov", "tour_lowrate.mkv", "tour_small.webm", "pattern_vp8.webm", "tour.avi"] {
+      let file = try Corpus.bytes("media/videos/\(name)")
+      let (usual, full) = (try frames(file), try frames(file, detail: .full))
+      #expect(usual.failure == nil && full.failure == nil)
+      // Behind each whole second the first frame; where a scene begins may be seen on another one.
+      func seconds(_ frames: [FrameHash]) -> [FrameHash] {
+        var due = 0.0
+        return frames.filter { frame in
+          defer { if frame.seconds >= due { due = frame.seconds.rounded(.down) + 1 } }
+          return frame.seconds >= due
+        }
+      }
+      #expect(seconds(usual.frames) == seconds(full.frames) && seconds(full.frames).count >= 5, "\(name)")
+    }
+  }
+
+  @Test func noFrameComesAfterEnough() throws {
+    let pool = try DecoderPool(size: 1)
+    for name in ["videos/tour.mp4", "zoo/animated.webp", "videos/tour.avi"] {
+      let file = try Corpus.bytes("media/\(name)")
+      let (frames, failure) = try frames(file, pulled: !name.hasSuffix("webp"), from: pool, most: 2)
+      #expect(frames.count == 2 && failure == nil, "\(name)")
     }
   }
 

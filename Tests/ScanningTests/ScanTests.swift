@@ -202,7 +202,10 @@ struct ScanTests {
         try bytes.withUnsafeBytes { try lease.append($0) }
         if name.hasSuffix("tiff") { return try lease.decode(.tiff, page: 2) { PDQ.hash($0.luma) }.get() }
         var last = PerceptualHash(words: .zero)
-        _ = try lease.decodeFrames(.webp) { last = PDQ.hash($0.luma) }
+        _ = try lease.decodeFrames(.webp) {
+          last = PDQ.hash($0.luma)
+          return .more
+        }
         return last
       }
     }

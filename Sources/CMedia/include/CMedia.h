@@ -29,7 +29,7 @@ enum {
   MEDIA_MEMORY = 4,  // an allocation failed
 };
 
-/// How much of a long film is decoded.
+/// How much of a film is decoded.
 enum {
   MEDIA_USUAL_FRAMES = 0,
   MEDIA_KEY_FRAMES = 1,
@@ -69,8 +69,8 @@ typedef struct {
   uint64_t size;  ///< of the file, in bytes
   /// Copies up to `count` bytes from `offset`. Returns how many; 0 at the end.
   int64_t (*read)(void *context, uint64_t offset, uint8_t *into, size_t count);
-  /// A frame is in the plane; `result` tells its size. `seconds` from the start.
-  void (*frame)(void *context, const media_result *result, double seconds);
+  /// A frame is in the plane; `result` tells its size. `seconds` from the start. Returns 0 when no more is wanted.
+  int (*frame)(void *context, const media_result *result, double seconds);
 } media_stream;
 
 /// Loads every codec and decodes one tiny picture with each, so that nothing is loaded later.
@@ -98,7 +98,7 @@ void media_decode_heif_further(const media_request *request, media_result *resul
 
 /// Decodes a video's best track: a frame of every `frame_seconds` and where scenes begin. Nothing of a file without pictures.
 /// - container: FFmpeg's name of the demuxer; no other is tried, and nothing but `stream` is read.
-/// `result` is filled whatever happens: frames may have been delivered before a failure.
+/// `result` is filled whatever happens: frames may have been delivered before a failure. It is no failure to want no more.
 void media_decode_video(
   const char *container, const media_stream *stream, const media_request *request, media_result *result);
 

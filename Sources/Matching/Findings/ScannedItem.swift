@@ -44,7 +44,7 @@ public enum PerceptualState: Sendable, Equatable {
 public enum VideoStop: String, Sendable {
   /// An exact match that blocks.
   case exactMatch = "exact-match"
-  /// A listed video is in it, which key frames have shown.
+  /// A listed video is in it, which the frames so far have shown.
   case listedVideo = "listed-video"
 }
 

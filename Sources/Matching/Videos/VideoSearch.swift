@@ -40,15 +40,19 @@ public struct VideoSearch {
   ///
   /// - Parameter groups: Its hashes, turned and mirrored, and those of what is within its borders; in each group the
   ///   upright hash first, whose quality is the group's.
+  /// - Returns: Whether it met a listed frame that was not met before.
   /// - Throws: ``MatchingError`` when a list is damaged.
-  public mutating func add(_ groups: [[PerceptualHash]]) throws(MatchingError) {
+  @discardableResult
+  public mutating func add(_ groups: [[PerceptualHash]]) throws(MatchingError) -> Bool {
     let forms = groups.filter { $0.first.map { $0.quality ?? 100 >= PerceptualHash.leastQuality } ?? false }.flatMap { $0 }
-    guard isNeeded, !forms.isEmpty else { return }
+    guard isNeeded, !forms.isEmpty else { return false }
     for member in negatives {
-      if !(try member.list.matches(near: forms, within: member.distanceInBits)).isEmpty { return }
+      if !(try member.list.matches(near: forms, within: member.distanceInBits)).isEmpty { return false }
     }
     frameCount += 1
-    for index in asked.indices { try asked[index].add(forms) }
+    var isNew = false
+    for index in asked.indices { isNew = try asked[index].add(forms) || isNew }
+    return isNew
   }
 
   /// What was found so far, most of the listed video first: one match for each entry.
@@ -62,9 +66,10 @@ public struct VideoSearch {
 }
 
 extension VideoSearch.Asked {
-  fileprivate mutating func add(_ forms: [PerceptualHash]) throws(MatchingError) {
+  fileprivate mutating func add(_ forms: [PerceptualHash]) throws(MatchingError) -> Bool {
     let list = member.list
-    guard let frames = list.records(.videoFrame) else { return }
+    guard let frames = list.records(.videoFrame) else { return false }
+    let met = records.count
     var nearest: [Int: HashList.Hit] = [:]
     for (record, hit) in try list.hits(near: forms, within: member.distanceInBits, in: frames) {
       records.insert(record)
@@ -78,6 +83,7 @@ extension VideoSearch.Asked {
       if hit.distance < found.hit.distance { (found.hit, found.quality) = (hit, forms[hit.query].quality) }
       videos[video] = found
     }
+    return records.count > met
   }
 
   fileprivate func matches(frameCount: Int) throws(MatchingError) -> [Match] {
