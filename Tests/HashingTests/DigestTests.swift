@@ -46,6 +46,41 @@ struct DigestTests {
     }
   }
 
+  @Test func manyContentsHaveTheDigestsThatEachHasByItself() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("contents digested together: seed \(seed); side by side: \(DigestLanes.areTrusted)")
+    var generator = SeededGenerator(seed: seed)
+    let bytes = (0..<20_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    let sets: [Set<DigestAlgorithm>] = [[.sha256], [.md5], [.sha1, .sha256], [.md5, .sha1, .sha256], []]
+    try bytes.withUnsafeBytes { bytes in
+      func check(_ lengths: [Int]) throws {
+        // From anywhere: contents need not be aligned.
+        let contents = lengths.map { length in
+          let start = Int.random(in: 0...(bytes.count - length), using: &generator)
+          return UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
+        }
+        for algorithms in sets {
+          let alone = try contents.map { try Digester.digests(of: $0, algorithms) }
+          var batch = try BatchDigester(algorithms)
+          #expect(try batch.digests(of: contents) == alone, "\(lengths)")
+          if DigestLanes.areTrusted { #expect(DigestLanes(algorithms).digests(of: contents) == alone, "\(lengths)") }
+        }
+      }
+      try check([])
+      // Around the ends of blocks, and of the room that a length needs.
+      for length in 0...130 { try check([length]) }
+      for count in [1, 15, 16, 17, 31, 32, 33] { try check((0..<count).map { 50 + $0 }) }
+      try check(Array(0...300))
+      try check([20_000, 0, 0, 1, 64, 19_999])
+      for _ in 0..<20 {
+        try check((0..<Int.random(in: 2...80, using: &generator)).map { _ in Int.random(in: 0...5000, using: &generator) })
+      }
+    }
+    var batch = try BatchDigester([.sha256])
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    #expect(try batch.digests(of: [nothing, nothing]).allSatisfy { $0[0].isOfEmptyContent })
+  }
+
   @Test func hexIsReadInEitherCaseAndRefusedOtherwise() {
     let lower = Digest(.md5, hex: "900150983cd24fb0d6963f7d28e17f72")
     #expect(lower == Digest(.md5, hex: "900150983CD24FB0D6963F7D28E17F72"))

@@ -39,6 +39,24 @@ size_t ck_near_search_plain(const uint8_t *records, size_t record_count, const u
 size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t count, const uint8_t *query,
                        unsigned radius, ck_near_hit *hits);
 
+/// Messages that are digested at once.
+#define CK_LANES 16
+
+/// How far the digests of sixteen messages are, and which are made. Words as RFC 1321 and FIPS 180-4 number them; of each the
+/// sixteen messages' values side by side. Aligned to 64 bytes.
+typedef struct {
+  uint32_t md5[4][CK_LANES];
+  uint32_t sha1[5][CK_LANES];
+  uint32_t sha256[8][CK_LANES];
+  int has_md5, has_sha1, has_sha256;
+} ck_lanes;
+
+/// Whether the processor can do the next. Where it cannot, that must not be called.
+int ck_has_digest_lanes(void);
+
+/// Takes `count` blocks of 64 bytes of each message. Pads nothing, keeps no pointer.
+void ck_digest_lanes(ck_lanes *lanes, const uint8_t *const blocks[CK_LANES], size_t count);
+
 /// Has the cache line at an address fetched while other work goes on. Any address; reads nothing. Swift has no such call.
 static inline void ck_prefetch(const void *address) { __builtin_prefetch(address); }
 
