@@ -315,7 +315,7 @@ if __name__ == "__main__":
         print(f"{OURS} processors; medians of {ROUNDS} alternating rounds after one to warm up")
         print(f"{'WORK':<58} {'OURS':>10} {'RIVAL':>10} {'':<9} {'RATIO':>8}")
         works = {"digests": lambda: digest_pass(folder), "mixed": lambda: mixed_scan(folder), "many": lambda: many_files(folder),
-                 "pdq": pdq_pixels, "jpeg": lambda: jpeg_files(folder), "large": lambda: large_photos(folder),
+                 "memory": lambda: media_memory(folder), "pdq": pdq_pixels, "jpeg": lambda: jpeg_files(folder), "large": lambda: large_photos(folder),
                  "video": lambda: videos(folder)}
         only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else None
         for name, work in works.items():

@@ -52,7 +52,8 @@ public struct ContentScanner: Sendable {
   /// - Throws: What keeps the scan as a whole from being true: a damaged list, no decoder to be had, or what `deliver` threw.
   public func scan(_ roots: [FilePath], deliver: @escaping (ScannedItem) throws -> Void) throws -> ScanSummary {
     let source = WalkSource(
-      roots, order: options.order, lookahead: 2 * options.workers, history: try journal?.history())
+      roots, order: options.order, mostTurns: decoders == nil ? 64 : 16, lookahead: 2 * options.workers,
+      history: try journal?.history())
     let report = Report(digester: try Digester([.sha256]))
     func deliverAll(_ group: [Walked]) throws {
       for item in group.lazy.flatMap(\.record.items) {
@@ -101,12 +102,12 @@ public struct ContentScanner: Sendable {
   ) throws {
     var scanner = try ItemScanner(
       blocklist: blocklist, options: options, decoders: decoders, control: control, looks: looks)
+    var files = try SmallFiles(options.digests(for: blocklist))
     while !control.isStopped {
       let turns = try source.next()
       if turns.isEmpty { return }
-      for turn in turns {
-        turn.coming?.readAhead()
-        let walked = try walked(turn.work, links, &scanner) { part in
+      for (turn, small) in zip(turns, try files.read(turns)) {
+        let walked = try walked(turn.work, small, links, &scanner) { part in
           try delivery.put(part, number: turn.number, isPart: true, waitsForTurn: options.order == .path)
         }
         try delivery.put(walked, number: turn.number)
@@ -114,9 +115,12 @@ public struct ContentScanner: Sendable {
     }
   }
 
-  /// - Parameter deliver: Gets what came of a path before the rest has.
+  /// - Parameters:
+  ///   - small: The file, where it was read.
+  ///   - deliver: Gets what came of a path before the rest has.
   private func walked(
-    _ work: WalkSource.Work, _ links: LinkedContents, _ scanner: inout ItemScanner, deliver: @escaping (Walked) throws -> Void
+    _ work: WalkSource.Work, _ small: SmallFile?, _ links: LinkedContents, _ scanner: inout ItemScanner,
+    deliver: @escaping (Walked) throws -> Void
   ) throws -> Walked {
     switch work {
     case .done(let record):
@@ -134,7 +138,7 @@ public struct ContentScanner: Sendable {
           try deliver(Walked(record: part, isNew: true))
         }
         items = try links.items(of: file, at: entry.path, control, emit: emit) { emit in
-          try scanner.scan(file, at: entry.path, emit: emit)
+          try scanner.scan(file, small, at: entry.path, emit: emit)
         }
       }
       return Walked(record: JournalRecord(key: key, stamp: entry.stamp, items: items), isNew: true)

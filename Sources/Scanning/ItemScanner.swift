@@ -31,7 +31,7 @@ struct ItemScanner: ~Copyable {
   init(
     blocklist: Blocklist, options: ScanOptions, decoders: DecoderPool?, control: ScanControl, looks: LookCache? = nil
   ) throws {
-    digester = try Digester(options.digests.union(blocklist.digestAlgorithms).union([.sha256]))
+    digester = try Digester(options.digests(for: blocklist))
     self.blocklist = blocklist
     self.control = control
     self.options = options
@@ -44,25 +44,30 @@ struct ItemScanner: ~Copyable {
 
   /// Takes a file to its end.
   ///
-  /// - Parameter emit: Gets members of a disk image while there are more to come.
+  /// - Parameters:
+  ///   - small: The file, where it was read.
+  ///   - emit: Gets members of a disk image while there are more to come.
   /// - Returns: The item, and behind it the members where it is an archive, in the archive's order; of a disk image the
   ///   members, and behind them the item, of which only then all is known.
   /// - Throws: What ends the scan: a damaged list, no decoder to be had, OpenSSL failing. Anything about the item itself
   ///   is an answer.
   mutating func scan(
-    _ file: WalkedFile, at path: FilePath, emit: @escaping Emit
+    _ file: WalkedFile, _ small: SmallFile? = nil, at path: FilePath, emit: @escaping Emit
   ) throws -> [ScannedItem] {
     control.began(path)
-    let opened: WalkedFile.Opened
-    switch file.open() {
-    case .failure(let failure): return [ScannedItem(at: .file(path), state: .error(failure.reason))]
-    case .success(let open): opened = open
-    }
     if file.holesInBytes(upTo: options.holesInBytes) > options.holesInBytes {
       let reason = "limit: \(options.holesInBytes) bytes of holes in a sparse file"
       var item = ScannedItem(at: .file(path), state: .unhashable(reason))
       item.sizeInBytes = file.sizeInBytes
       return [item]
+    }
+    if let small, options.diskImages == nil || MediaType.sniff(small.bytes)?.isDiskImage != true {
+      return try scan(small.bytes, small.digests, at: .file(path)).stamped(small.modified)
+    }
+    let opened: WalkedFile.Opened
+    switch file.open() {
+    case .failure(let failure): return [ScannedItem(at: .file(path), state: .error(failure.reason))]
+    case .success(let open): opened = open
     }
     // The file is closed with the object.
     defer { withExtendedLifetime(file) {} }
@@ -70,7 +75,7 @@ struct ItemScanner: ~Copyable {
     if decoders == nil || !options.perceptual {
       let content = try digest(opened) { _ in }
       if decoders == nil || !isOpened(content, isFile: true) {
-        return [try item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch())).stamped(opened)]
+        return try [item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch()))].stamped(opened.modified)
       }
       digested = content
     }
@@ -81,31 +86,34 @@ struct ItemScanner: ~Copyable {
         control.pace(count)
         return count
       }
-      var items = try items(of: content, at: .file(path), nil, source, opened.descriptor, emit, decoders!, &lease)
-      let own = items.firstIndex { $0.member == nil }!
-      items[own] = items[own].stamped(opened)
-      return items
+      return try items(of: content, at: .file(path), nil, source, opened.descriptor, emit, decoders!, &lease)
+        .stamped(opened.modified)
     }
   }
 
   /// Takes a content that lies in memory to its end.
   ///
+  /// - Parameter digests: Its digests, where they are known.
   /// - Returns: As for a file.
-  mutating func scan(_ bytes: UnsafeRawBufferPointer, at place: ContentLocation.Place, member: String? = nil) throws
-    -> [ScannedItem]
-  {
-    guard let decoders else {
-      let content = try digest(bytes) { _ in }
-      return [try item(at: place, member, content, Look(videos: blocklist.makeVideoSearch()))]
+  mutating func scan(
+    _ bytes: UnsafeRawBufferPointer, _ digests: [Digest]? = nil, at place: ContentLocation.Place, member: String? = nil
+  ) throws -> [ScannedItem] {
+    var digested: Content?
+    if decoders == nil || !options.perceptual {
+      let content = try digest(bytes, digests) { _ in }
+      if decoders == nil || !isOpened(content, isFile: false) {
+        return [try item(at: place, member, content, Look(videos: blocklist.makeVideoSearch()))]
+      }
+      digested = content
     }
-    return try decoders.withLease { lease in
-      let content = try digest(bytes) { try lease.append($0) }
+    return try decoders!.withLease { lease in
+      let content = try digested ?? digest(bytes, digests) { try lease.append($0) }
       let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
         let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
         buffer.copyBytes(from: rest)
         return rest.count
       }
-      return try items(of: content, at: place, member, source, nil, { _ in }, decoders, &lease)
+      return try items(of: content, at: place, member, source, nil, { _ in }, decoders!, &lease)
     }
   }
 
@@ -163,9 +171,9 @@ struct ItemScanner: ~Copyable {
       while true {
         let count = try file.descriptor.read(into: buffer)
         if count == 0 { break }
-        try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &content) { type, bytes in
-          if type.isDecodable { try copy(bytes) }
-        }
+        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+        try digester.update(bytes)
+        try take(bytes, &content) { type, bytes in if type.isDecodable { try copy(bytes) } }
         if !options.sourceDigests, options.diskImages != nil, content.mediaType?.isDiskImage == true {
           content.failure = .skipped("source digest not asked for")
           break
@@ -181,32 +189,39 @@ struct ItemScanner: ~Copyable {
     return content
   }
 
-  private mutating func digest(_ bytes: UnsafeRawBufferPointer, copy: (UnsafeRawBufferPointer) throws -> Void) throws
-    -> Content
-  {
-    try digester.reset()
+  private mutating func digest(
+    _ bytes: UnsafeRawBufferPointer, _ digests: [Digest]? = nil, copy: (UnsafeRawBufferPointer) throws -> Void
+  ) throws -> Content {
     var content = Content()
     if !bytes.isEmpty { try take(bytes, &content) { type, bytes in if type.isDecodable { try copy(bytes) } } }
     control.read(bytes.count)
-    try identify(&content)
+    if let digests {
+      try identify(&content, digests)
+    } else {
+      try digester.reset()
+      try digester.update(bytes)
+      try identify(&content)
+    }
     return content
   }
 
   /// Takes the digests of a content whose bytes have come, and asks the lists for them.
   private mutating func identify(_ content: inout Content) throws {
-    guard content.failure == nil else { return }
-    content.digests = try digester.finish()
+    if content.failure == nil { try identify(&content, digester.finish()) }
+  }
+
+  private func identify(_ content: inout Content, _ digests: [Digest]) throws {
+    content.digests = digests
     content.matches = try blocklist.matches(for: Fingerprint(sizeInBytes: content.sizeInBytes, digests: content.digests))
     content.isKnownGood =
       blocklist.policy.verdict(for: content.matches) == .known && content.matches.contains { $0.grade == .exact }
   }
 
-  /// Takes the next bytes of a content; its type is told by the first.
-  private mutating func take(
+  /// Takes the next bytes of a content, which are digested already; its type is told by the first.
+  private func take(
     _ bytes: UnsafeRawBufferPointer, _ content: inout Content, copy: (MediaType, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     if content.sizeInBytes == 0 { content.mediaType = MediaType.sniff(bytes) }
-    try digester.update(bytes)
     if options.perceptual, let type = content.mediaType { try copy(type, bytes) }
     content.sizeInBytes += Int64(bytes.count)
   }
@@ -397,6 +412,7 @@ extension ItemScanner {
           items.append(item)
         case .bytes(let bytes):
           try check.update(bytes)
+          try digester.update(bytes)
           try take(bytes, &content) { type, bytes in
             if type.isDecodable || type.hasFrames { try lease.append(bytes) }
           }
@@ -439,12 +455,12 @@ extension ArchiveMember.Kind {
   }
 }
 
-extension ScannedItem {
-  /// The item with the time at which its file was last changed.
-  fileprivate func stamped(_ file: WalkedFile.Opened) -> ScannedItem {
-    var item = self
-    let time = file.modified
-    item.modifiedAt = Date(timeIntervalSince1970: Double(time.tv_sec) + Double(time.tv_nsec) / 1e9)
-    return item
+extension [ScannedItem] {
+  /// The items of a file, its own with the time at which the file was last changed.
+  fileprivate func stamped(_ modified: timespec) -> [ScannedItem] {
+    var items = self
+    let own = items.firstIndex { $0.member == nil }!
+    items[own].modifiedAt = Date(timeIntervalSince1970: Double(modified.tv_sec) + Double(modified.tv_nsec) / 1e9)
+    return items
   }
 }

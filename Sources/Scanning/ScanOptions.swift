@@ -1,5 +1,6 @@
 import Decoding
 import Hashing
+import Matching
 
 /// What a scan does with each item.
 public struct ScanOptions: Sendable {
@@ -44,6 +45,9 @@ public struct ScanOptions: Sendable {
       return "\(name)=\(digests ?? "\(child.value)")"
     }
   }
+
+  /// All digests that are taken.
+  func digests(for blocklist: Blocklist) -> Set<DigestAlgorithm> { digests.union(blocklist.digestAlgorithms).union([.sha256]) }
 
   /// Whether anything is to be decoded.
   public var needsDecoders: Bool { perceptual || archives || diskImages != nil }

@@ -19,6 +19,8 @@ final class WalkSource: Sendable {
     let work: Work
     /// A file that soon will be done, to be read ahead.
     let coming: WalkedFile?
+
+    var file: WalkedFile? { work.file }
   }
 
   /// What there is to do at one path.
@@ -26,15 +28,15 @@ final class WalkSource: Sendable {
     case entry(DirectoryWalk.Entry)
     /// Nothing: an earlier session did it.
     case done(JournalRecord)
+
+    var file: WalkedFile? {
+      if case .entry(let entry) = self, case .file(let file) = entry.kind { file } else { nil }
+    }
   }
 
   private struct Numbered {
     let number: Int
     let work: Work
-
-    var file: WalkedFile? {
-      if case .entry(let entry) = work, case .file(let file) = entry.kind { file } else { nil }
-    }
   }
 
   private struct State: ~Copyable {
@@ -58,13 +60,18 @@ final class WalkSource: Sendable {
   /// Items that are put into the order of the disk together. Each may keep a folder open.
   private static let mostSorted = 256
 
-  /// What is handed out at once: asking for each of many small files, workers would wait for each other.
-  private static let (mostTurns, bytesInTurns): (Int, Int64) = (8, 1 << 18)
+  /// What is handed out at once: asking for each of many small files, workers would wait for each other, and small files
+  /// are digested together.
+  private let mostTurns: Int
+  private static let bytesInTurns = Int64(SmallFiles.mostSize)
 
-  /// - Parameter lookahead: Files that are opened, and their reading begun, before it is their turn.
-  init(_ roots: [FilePath], order: ScanOrder, lookahead: Int, history: consuming sending JournalHistory?) {
+  /// - Parameters:
+  ///   - mostTurns: Files to hand out at once, which are done even where the scan is to stop.
+  ///   - lookahead: Files that are opened, and their reading begun, before it is their turn.
+  init(_ roots: [FilePath], order: ScanOrder, mostTurns: Int, lookahead: Int, history: consuming sending JournalHistory?) {
     state = Mutex(State(walk: DirectoryWalk(roots), history: history))
     self.order = order
+    self.mostTurns = mostTurns
     self.lookahead = lookahead
   }
 
@@ -73,12 +80,12 @@ final class WalkSource: Sendable {
     try state.withLock { state in
       var turns: [Turn] = []
       var bytes: Int64 = 0
-      while turns.count < Self.mostTurns, bytes < Self.bytesInTurns {
+      while turns.count < mostTurns, bytes < Self.bytesInTurns {
         try fill(&state)
         guard let next = state.coming.popLast() else { break }
         let soon = state.coming.count - lookahead
-        turns.append(Turn(number: next.number, work: next.work, coming: soon >= 0 ? state.coming[soon].file : nil))
-        bytes += next.file?.sizeInBytes ?? 0
+        turns.append(Turn(number: next.number, work: next.work, coming: soon >= 0 ? state.coming[soon].work.file : nil))
+        bytes += next.work.file?.sizeInBytes ?? 0
       }
       return turns
     }
@@ -102,7 +109,7 @@ final class WalkSource: Sendable {
   /// What became of an earlier session's findings, as far as the walk has come.
   var resumption: Resumption { state.withLock { $0.resumption } }
 
-  private static func place(_ work: Numbered) -> (UInt64, Int) { (work.file?.identity.inode ?? 0, work.number) }
+  private static func place(_ work: Numbered) -> (UInt64, Int) { (work.work.file?.identity.inode ?? 0, work.number) }
 
   private static func draw(_ state: inout State) throws -> Numbered? {
     if state.entry == nil && !state.isWalked {

@@ -54,17 +54,17 @@ struct ResumeTests {
   }
 
   @Test func aScanThatGoesOnReportsWhatOneInOneGoDoes() throws {
-    try makeTree(300)
+    try makeTree(600)
     let whole = try scan(nil)
     for (order, stop) in [(ScanOrder.path, 1), (.path, 77), (.inode, 150), (.path, 200)] {
       let journals = ScanJournals(home: FilePath(scratch.path("home-\(order)-\(stop)")))
-      var part = try scan(journals.begin(JournalTests.plan()), order: order, stop: stop, bytesPerSecond: 8000)
+      var part = try scan(journals.begin(JournalTests.plan()), order: order, stop: stop, bytesPerSecond: 30_000)
       // In order of inode all may have been read before the first is reported.
       #expect((part.summary!.isInterrupted || order == .inode) && whole.lines.starts(with: part.lines))
       var sessions = 1
       while part.summary!.isInterrupted {
         let before = part.lines.count
-        part = try scan(journals.resume(Self.run), order: order, stop: before + 60, bytesPerSecond: 8000)
+        part = try scan(journals.resume(Self.run), order: order, stop: before + 60, bytesPerSecond: 30_000)
         #expect(
           whole.lines.starts(with: part.lines) && part.summary!.resumption!.taken >= min(before, part.lines.count))
         sessions += 1
