@@ -156,8 +156,61 @@ def many_files(folder):
         compare(f"scan of {many:,} files, with a journal", ours, lambda: seconds(["sh", "-c", pipe]), "find | xargs -P2 openssl dgst", 0.91, "MB/s", amount)
     if has("hashdeep"):
         compare("the same", ours, lambda: seconds(["hashdeep", "-r", "-c", "sha256", large]), "hashdeep -r -c sha256", 1.0, "MB/s", amount)
+    if has("rhash"):
+        three = lambda: seconds([MUHAFIZ, "hash", "--no-perceptual", "--no-archives", large])
+        compare("MD5, SHA-1 and SHA-256 of them", three, lambda: seconds(["rhash", "-M", "-H", "--sha256", "-r", large]), "rhash, one thread", 1.5, "MB/s",
+                amount)
     for count, tree in sorted(trees.items()):
         print(f"{f'peak memory, {count:,} files':<58} {peak_kilobytes([*scan, tree]) / 1024:>10.1f} MiB", flush=True)
+
+
+def media_memory(folder):
+    """Memory of the program and its decoders together over a long scan of media of every kind, no two the same."""
+    zoo = [path for path in sorted((VIDEOS.parent / "zoo").glob("*")) + sorted((ROOT / "testdata/pictures").glob("*")) if 0 < path.stat().st_size < 60_000]
+    if len(zoo) < 20:
+        return print("left out: memory over media (the shared corpus is not at hand)")
+    count = 10_000 if QUICK else 100_000
+    tree = folder / "media"
+    for number in range(count):
+        place = tree / str(number // 500)
+        place.mkdir(parents=True, exist_ok=True)
+        source = zoo[number % len(zoo)]
+        # What stands behind the end of a file makes it another one to whoever digests it.
+        (place / f"{number}{source.suffix}").write_bytes(source.read_bytes() + b"%08d" % number)
+    begun = time.perf_counter()
+    scan = subprocess.Popen([MUHAFIZ, "scan", tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+
+    def resident():
+        """Pages that are the process's own, in MiB, of the program and of everything below it."""
+        ours, children = {scan.pid}, []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                children.append((int(process.name), int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])))
+            except OSError:
+                pass
+        for _ in range(3):
+            ours |= {child for child, parent in children if parent in ours}
+        kilobytes = {}
+        for process in ours:
+            try:
+                kilobytes[process] = sum(int(line.split()[1]) for line in pathlib.Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+                                         if line.startswith("Private_"))
+            except OSError:
+                pass
+        return kilobytes.get(scan.pid, 0) / 1024, sum(kilobytes.values()) / 1024
+
+    samples = []
+    while scan.poll() is None:
+        samples.append(resident())
+        time.sleep(0.5)
+    took = time.perf_counter() - begun
+    if scan.returncode not in (0, 1, 4):
+        sys.exit(f"muhafiz ended with {scan.returncode}")
+    samples = samples[2:-1]
+    for name, part in (("second tenth", slice(len(samples) // 10, len(samples) // 5)), ("last tenth", slice(-max(1, len(samples) // 10), None))):
+        program, all_of_them = (statistics.median(side) for side in zip(*samples[part]))
+        print(f"{f'memory over {count:,} media, {name} of the scan':<58} {program:>10.1f} MiB, {all_of_them:.1f} MiB with the decoders", flush=True)
+    print(f"{'':<58} {max(both for _, both in samples):>10.1f} MiB at most; {count / took:.0f} media/s", flush=True)
 
 
 def pdq_pixels():
