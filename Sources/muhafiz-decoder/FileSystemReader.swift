@@ -90,11 +90,14 @@ struct FileSystemReader {
     if name.type == TSK_FS_NAME_TYPE_VIRT { return }  // libtsk's own name for a part of the volume
     let (opened, isReadable) = system.reading { tsk_fs_dir_get(listing, index) }
     defer { if let opened { tsk_fs_file_close(opened) } }
-    guard let file = opened, isReadable else {
+    guard let named = opened, isReadable else {
       let reason = isReadable ? DiskMedium.complaint : FileSystem.unreadable
       members.tell(path, origin(name.meta_addr, isDeleted), unread: Ending(status: .broken, reason: reason))
       return
     }
+    let ofDeleted = isDeleted && named.pointee.meta == nil ? fileOfDeletedName(name) : nil
+    defer { if let ofDeleted { tsk_fs_file_close(ofDeleted) } }
+    let file = ofDeleted ?? named
     guard let meta = file.pointee.meta else {
       if isDeleted {
         members.tell(.lost, path, origin(name.meta_addr, isDeleted))
@@ -123,6 +126,19 @@ struct FileSystemReader {
     case TSK_FS_META_TYPE_VIRT: break
     default: members.tell(.special, path, origin(meta.pointee.addr, isDeleted))
     }
+  }
+
+  /// The file that had a name on NTFS. Deleting it, the driver counts up how often its record was used: libtsk takes it
+  /// for another file's then, and gives none.
+  private func fileOfDeletedName(_ name: TSK_FS_NAME) -> UnsafeMutablePointer<TSK_FS_FILE>? {
+    guard name.meta_addr != 0 else { return nil }
+    let (opened, isReadable) = system.reading { tsk_fs_file_open_meta(system.handle, nil, name.meta_addr) }
+    guard let file = opened else { return nil }
+    guard isReadable, let meta = file.pointee.meta, meta.pointee.seq == name.meta_seq &+ 1 else {
+      tsk_fs_file_close(file)
+      return nil
+    }
+    return file
   }
 
   private func folder(

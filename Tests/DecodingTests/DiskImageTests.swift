@@ -51,7 +51,7 @@ struct DiskImageTests {
   }
 
   @Test(.enabled(if: TestDisks.has("mkfs.ntfs", "ntfscp", "fls")))
-  func ntfsYieldsWhatFLSListsNamedStreamsIncluded() throws {
+  func ntfsYieldsWhatFLSListsNamedStreamsAndDeletedFilesIncluded() throws {
     try disks.makeNTFS("disk")
     let told = try DiskTold(disks.bytes(of: "disk"))
     let planted = [
@@ -59,6 +59,11 @@ struct DiskImageTests {
       "steppe.jpg": "pictures/steppe.jpg", "plain.zip": "archives/plain.zip",
     ]
     try check("disk", planted: planted, deleted: nil, of: told)
+    try disks.deleteFromNTFS("disk", "lagoon.jpg")
+    let after = try DiskTold(disks.bytes(of: "disk"))
+    try check("disk", planted: planted, deleted: "lagoon.jpg", of: after)
+    #expect(try disks.filesByFLS("disk").contains("*lagoon.jpg"))
+    #expect(try DiskTold(disks.bytes(of: "disk"), []).files["vol1/lagoon.jpg"] == nil)
   }
 
   @Test(.enabled(if: TestDisks.has("genisoimage", "fls"))) func discsYieldWhatFLSLists() throws {
