@@ -177,6 +177,7 @@ def media_memory(folder):
         source = zoo[number % len(zoo)]
         # What stands behind the end of a file makes it another one to whoever digests it.
         (place / f"{number}{source.suffix}").write_bytes(source.read_bytes() + b"%08d" % number)
+    seconds([MUHAFIZ, "list", "import", "--name", "pictures", ROOT / "testdata/lists/known.pdq"])
     begun = time.perf_counter()
     scan = subprocess.Popen([MUHAFIZ, "scan", tree], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
 

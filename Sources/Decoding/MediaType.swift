@@ -60,7 +60,7 @@ public enum MediaType: String, Sendable, CaseIterable {
   public var isDecodable: Bool { format != nil && !isArchive && !isVideo }
 
   /// Whether further pictures may lie within its file: thumbnails, previews.
-  public var mayHoldPictures: Bool { [.jpeg, .tiff, .heic, .avif, .cameraRaw].contains(self) }
+  public var mayHoldPictures: Bool { [.jpeg, .png, .apng, .webp, .photoshop, .tiff, .heic, .avif, .cameraRaw].contains(self) }
 
   /// Whether ``DecoderPool`` takes frames of it: videos, and pictures that may move.
   public var hasFrames: Bool { framesFormat != nil }

@@ -27,6 +27,9 @@ struct EmbeddedPictures {
     self.file = file
     switch type {
     case .jpeg: readJPEG()
+    case .png, .apng: readPNG()
+    case .webp: readWebP()
+    case .photoshop: readPhotoshopFile()
     case .tiff: if let tiff = TIFFDirectories(file) { readTIFF(tiff, isRaw: false) }
     case .cameraRaw: readRaw()
     default: break
@@ -128,11 +131,13 @@ struct EmbeddedPictures {
   private mutating func readJPEG() {
     var segments: [(marker: UInt8, content: Range<Int>)] = []
     Self.forEachSegment(of: file) { marker, content in
-      if [0xe1, 0xe2, 0xed].contains(marker) { segments.append((marker, content)) }
+      if [0xe0, 0xe1, 0xe2, 0xed].contains(marker) { segments.append((marker, content)) }
       return segments.count < 4096
     }
     for (marker, content) in segments {
-      if marker == 0xe1, let exif = block(content, after: "Exif\0\0") {
+      if marker == 0xe0, let thumbnail = block(content, after: "JFXX\0") {
+        readJFXX(thumbnail)
+      } else if marker == 0xe1, let exif = block(content, after: "Exif\0\0") {
         readEXIF(exif)
       } else if marker == 0xe2, let index = block(content, after: "MPF\0") {
         readMPF(index)
@@ -188,6 +193,20 @@ struct EmbeddedPictures {
     add(name, place..<place + count, head: Array("P6\n\(width) \(height)\n255\n".utf8))
   }
 
+  /// A thumbnail as a JPEG, or as red, green and blue of up to 255 by 255. Source: ITU-T T.871, 10.2 and 10.3.
+  private mutating func readJFXX(_ block: Range<Int>) {
+    guard let kind = block.first.map({ file[$0] }), block.count > 3 else { return }
+    let start = block.lowerBound + 1
+    let (width, height) = (Int(file[start]), Int(file[start + 1]))
+    switch kind {
+    case 0x10: addJPEG("jfif-thumbnail", at: start, count: block.count - 1)
+    case 0x13 where width * height > 0 && width * height * 3 <= block.count - 3:
+      add("jfif-thumbnail", start + 2..<start + 2 + width * height * 3, head: Array("P6\n\(width) \(height)\n255\n".utf8))
+    default:
+      add("jfif-thumbnail", 0..<0, Ending(status: .unsupported, reason: "a thumbnail of a kind that is not read"))
+    }
+  }
+
   /// Further pictures of the file, by their places behind this block's start. Source: CIPA DC-007, 5.2.3.
   private mutating func readMPF(_ block: Range<Int>) {
     guard let index = TIFFDirectories(UnsafeRawBufferPointer(rebasing: file[block])),
@@ -217,6 +236,43 @@ struct EmbeddedPictures {
       at = size + 4 + (count + 1) & ~1
     }
   }
+
+  /// Behind the header and the colours stand the same resources. Source: Adobe Photoshop File Formats, "File Header Section".
+  private mutating func readPhotoshopFile() {
+    func number(_ at: Int) -> Int { file[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
+    guard file.count >= 30 else { return }
+    let colours = number(26)
+    guard colours <= file.count - 34 else { return }
+    let resources = 34 + colours
+    readPhotoshop(resources..<resources + min(number(30 + colours), file.count - resources))
+  }
+
+  // MARK: PNG and WebP
+
+  /// Source: PNG specification, third edition, 11.3.4.5.
+  private mutating func readPNG() {
+    var at = 8
+    while file.count - at >= 12 {
+      let count = file[at..<at + 4].reduce(0) { $0 << 8 | Int($1) }
+      guard count <= file.count - at - 12 else { return }
+      if file[at + 4..<at + 8].elementsEqual("eXIf".utf8) { readBareEXIF(at + 8..<at + 8 + count) }
+      at += 12 + count
+    }
+  }
+
+  /// Source: RFC 9649, section 2.7.1.5.
+  private mutating func readWebP() {
+    var at = 12
+    while file.count - at >= 8 {
+      let count = file[at + 4..<at + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
+      guard count <= file.count - at - 8 else { return }
+      if file[at..<at + 4].elementsEqual("EXIF".utf8) { readBareEXIF(at + 8..<at + 8 + count) }
+      at += 8 + (count + 1) & ~1
+    }
+  }
+
+  /// Many writers put before it what stands before it in a JPEG.
+  private mutating func readBareEXIF(_ range: Range<Int>) { readEXIF(block(range, after: "Exif\0\0") ?? range) }
 
   // MARK: TIFF and what cameras made of it
 

@@ -85,6 +85,40 @@ struct EmbeddedPictureTests {
     #expect(try read(exif(block)).pictures == ["exif-thumbnail": Array("P6\n2 2\n255\n".utf8) + samples])
   }
 
+  @Test func thumbnailsInPNGAndWebPAndPhotoshopFilesAreFound() throws {
+    func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
+      Test.bigNumber(content.count, bytes: 4) + Array(name.utf8) + content + [0, 0, 0, 0]
+    }
+    let png = [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10] + chunk("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]) + chunk("IEND", [])
+    for head in ["", "Exif\0\0"] {
+      let exif = Array(head.utf8) + Test.exif(other)
+      let with = Array(png.prefix(33)) + chunk("eXIf", exif) + png.dropFirst(33)
+      #expect(try read(with) == Told(pictures: ["exif-thumbnail": other]))
+      let cut = Array(png.prefix(33)) + chunk("eXIf", exif).dropLast(40)
+      #expect(try read(cut) == Told())
+      let webp = try Self.testdata("changed/orchard.webp")
+      let padded = exif + (exif.count % 2 == 0 ? [] : [0])
+      #expect(try read(webp + Array("EXIF".utf8) + Test.number(exif.count, bytes: 4) + padded) == Told(pictures: ["exif-thumbnail": other]))
+    }
+    #expect(try read(png) == Told())
+    let resource = [4, 0x0c, 0, 0] + Test.bigNumber(other.count + 28, bytes: 4) + [UInt8](repeating: 1, count: 28) + other
+    let resources = Array("8BIM".utf8) + resource
+    let photoshop = Array("8BPS".utf8) + [0, 1] + [UInt8](repeating: 0, count: 6) + [0, 3, 0, 0, 0, 9, 0, 0, 0, 9, 0, 8, 0, 3]
+    let file = photoshop + Test.bigNumber(4, bytes: 4) + [7, 7, 7, 7] + Test.bigNumber(resources.count, bytes: 4) + resources
+    #expect(try read(file) == Told(pictures: ["photoshop-thumbnail": other]))
+  }
+
+  @Test func thumbnailsBesideTheHeaderOfAJPEGAreFound() throws {
+    let jfxx = Array("JFXX\0".utf8)
+    #expect(try read(Test.jpeg(picture, 0xe0, jfxx + [0x10] + other)).pictures == ["jfif-thumbnail": other])
+    let samples = (0..<12).map { UInt8($0 * 20) }
+    let map = try read(Test.jpeg(picture, 0xe0, jfxx + [0x13, 2, 2] + samples))
+    #expect(map.pictures == ["jfif-thumbnail": Array("P6\n2 2\n255\n".utf8) + samples])
+    for kind: [UInt8] in [[0x11, 1, 1, 0, 0, 0], [0x13, 9, 9, 1, 2]] {
+      #expect(try read(Test.jpeg(picture, 0xe0, jfxx + kind)).failures["jfif-thumbnail"]?.code == .unsupported)
+    }
+  }
+
   @Test func aThumbnailThatIsNotWhereItShouldBeIsNotTakenForNone() throws {
     for (place, count) in [(1 << 31, 100), (0xffff_ffff, 0xffff_ffff), (60_000, 10)] {
       let told = try read(exif(Test.exif(other, at: place, count: count)))
