@@ -5,24 +5,17 @@ extension Digest {
   ///
   /// - Throws: ``HashingError``.
   public static func sha256(of bytes: UnsafeRawBufferPointer) throws(HashingError) -> Digest {
-    var words = SIMD4<UInt64>.zero
-    try withUnsafeMutableBytes(of: &words) { (target) throws(HashingError) in
-      try Self.writeSHA256(of: bytes, to: target.baseAddress!)
-    }
-    return withUnsafeBytes(of: words) { Digest(.sha256, bytes: $0)! }
-  }
-
-  /// Writes the 32 bytes of a SHA-256 to `target`.
-  ///
-  /// - Throws: ``HashingError``.
-  package static func writeSHA256(of bytes: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) throws(HashingError) {
     guard let implementation = SHA256Implementation.shared.pointer else {
       throw HashingError(code: .algorithmUnavailable, description: "this machine's OpenSSL refuses to make sha256 digests")
     }
-    let out = target.assumingMemoryBound(to: UInt8.self)
-    guard EVP_Digest(bytes.baseAddress, bytes.count, out, nil, implementation, nil) == 1 else {
+    var words = SIMD4<UInt64>.zero
+    let made = withUnsafeMutableBytes(of: &words) { target in
+      EVP_Digest(bytes.baseAddress, bytes.count, target.baseAddress!.assumingMemoryBound(to: UInt8.self), nil, implementation, nil)
+    }
+    guard made == 1 else {
       throw HashingError(code: .digestFailed, description: "OpenSSL failed while making a sha256 digest")
     }
+    return withUnsafeBytes(of: words) { Digest(.sha256, bytes: $0)! }
   }
 }
 

@@ -64,14 +64,12 @@ final class BlockSink: @unchecked Sendable {
   /// SHA-256 of each block, one behind the other.
   static func digests(of bytes: UnsafeRawBufferPointer) throws -> [UInt8] {
     let size = HashListLayout.blockSize
-    return try [UInt8](unsafeUninitializedCapacity: bytes.count / size * HashListLayout.nodeSize) { digests, count in
-      let target = UnsafeMutableRawPointer(digests.baseAddress!)
-      while count < digests.count {
-        let block = bytes.slice(count / HashListLayout.nodeSize * size, size)
-        try Digest.writeSHA256(of: block, to: target + count)
-        count += HashListLayout.nodeSize
-      }
-    }
+    var digester = try BatchDigester([.sha256])
+    let blocks = stride(from: 0, to: bytes.count, by: size).map { bytes.slice($0, size) }
+    var digests: [UInt8] = []
+    digests.reserveCapacity(blocks.count * HashListLayout.nodeSize)
+    for digest in try digester.digests(of: blocks) { digest[0].withBytes { digests.append(contentsOf: $0) } }
+    return digests
   }
 
   /// Waits until all is written.
