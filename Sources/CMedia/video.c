@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,7 +149,7 @@ static int open_track(film *f, const media_request *request, media_result *resul
   if (f->left_out || (duration > REFERENCE_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES)) {
     f->codec->skip_frame = AVDISCARD_NONKEY;
   } else {
-    f->skips = request->detail != MEDIA_ALL_FRAMES;
+    f->skips = request->detail != MEDIA_ALL_FRAMES && request->frame_seconds > 0;
   }
   if (error >= 0) error = avcodec_open2(f->codec, decoder, NULL);
   if (error < 0) fail(result, error, "video");
@@ -187,7 +186,7 @@ static double seconds_of(film *f, const AVFrame *frame) {
     double rate = av_q2d(track->avg_frame_rate);
     return (double)f->decoded / (rate > 0 ? rate : 25);
   }
-  double seconds = (double)(frame->best_effort_timestamp - f->start) * f->unit;
+  double seconds = ((double)frame->best_effort_timestamp - (double)f->start) * f->unit;
   return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
 }
 
@@ -238,14 +237,9 @@ static void check_end(const film *f, media_result *result) {
   }
 }
 
-// Whether a frame may be the first at or behind a time that is looked for. Frames come in the order of decoding here: where
-// the next one in time is not known, the one before counts too.
-static int may_be_due(const film *f, const AVPacket *packet, double step) {
-  double rate = av_q2d(f->format->streams[f->track]->avg_frame_rate);
-  double shown = packet->duration > 0 ? (double)packet->duration * f->unit : rate > 0 ? 1 / rate : step;
-  if (packet->pts == AV_NOPTS_VALUE || step <= 0) return 1;
-  double behind = fmod((double)(packet->pts - f->start) * f->unit, step);
-  return behind < 1.5 * shown;
+// Whether a frame may be the next that is looked for: the due time moves on when that one comes out of the decoder.
+static int may_be_due(const film *f, const AVPacket *packet) {
+  return f->delivered == 0 || packet->pts == AV_NOPTS_VALUE || ((double)packet->pts - (double)f->start) * f->unit >= f->due;
 }
 
 static void decode(film *f, const media_request *request, media_result *result) {
@@ -255,7 +249,7 @@ static void decode(film *f, const media_request *request, media_result *result) 
     if (error < 0) break;
     if (f->packet->stream_index == f->track) {
       f->packets += 1;
-      if (f->skips) f->codec->skip_frame = may_be_due(f, f->packet, request->frame_seconds) ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
+      if (f->skips) f->codec->skip_frame = may_be_due(f, f->packet) ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
       int sent = avcodec_send_packet(f->codec, f->packet);
       if (sent < 0 && sent != AVERROR(EAGAIN)) damaged = sent;
       int taken = take_frames(f, request, result);

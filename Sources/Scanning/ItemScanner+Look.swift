@@ -79,16 +79,18 @@ extension ItemScanner {
       look.failure = "the video cannot be read: \(error.reason)"
     }
     // A picture of one frame does not move.
-    if type.isPicture && look.frames.count < 2 { look.frames = [] }
+    if type.isPicture && look.frames.count < 2 && look.videoStop == nil { look.frames = [] }
     return look
   }
 
   /// Looks at key frames of longer films first, and at frames only until they show that a listed video is there: the rest
-  /// would show nothing heavier.
+  /// would show no heavier match of a frame.
   private func lookAtFrames(
     _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease, _ look: inout Look
   ) throws {
     let before = look
+    // What is kept to be looked for again is to be all there is.
+    let maySuffice = !options.fullVideo && !options.keepsQueries
     /// Returns whether frames were left out.
     func read(_ detail: FrameDetail) throws -> Bool {
       look = before
@@ -97,7 +99,8 @@ extension ItemScanner {
         let queries = queries(of: frame.luma)
         look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
         isPart = frame.othersAreLeftOut
-        guard try ask(queries, &look), !options.fullVideo, try isDecided(look) else { return .more }
+        let isNew = try ask(queries, &look)
+        guard isNew, maySuffice, !isPart, try isDecided(look, leastFrames: Self.leastDecisiveFrames) else { return .more }
         look.videoStop = .listedVideo
         return .enough
       }
@@ -106,14 +109,20 @@ extension ItemScanner {
     }
     if options.fullVideo || !blocklist.hasPerceptualHashes {
       _ = try read(options.fullVideo ? .full : .usual)
-    } else if try read(.keyFrames), look.videoStop == nil {
-      _ = try read(.usual)
+    } else if try read(.keyFrames) {
+      if look.failure == nil, try isDecided(look) { look.videoStop = .listedVideo } else { _ = try read(.usual) }
     }
   }
 
-  /// Whether frames can change nothing any more.
-  private func isDecided(_ look: Look) throws -> Bool {
-    blocklist.policy.verdict(for: try look.videos.matches().filter { $0.video?.kind == .whole }) == .review
+  /// A listed video of fewer frames may be a title that many films begin with.
+  private static let leastDecisiveFrames = 3
+
+  /// Whether a listed video was found whole, and a verdict stands on it.
+  private func isDecided(_ look: Look, leastFrames: Int = 1) throws -> Bool {
+    let whole = try look.videos.matches().filter {
+      $0.video.map { $0.kind == .whole && $0.listedFrames >= leastFrames } ?? false
+    }
+    return blocklist.policy.verdict(for: whole) == .review
   }
 
   /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.

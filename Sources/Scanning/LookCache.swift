@@ -3,8 +3,8 @@ import Hashing
 
 /// What was seen in pictures and videos of a scan, for copies of them: each content is decoded once.
 ///
-/// Memory is bounded: a copy of what was forgotten meanwhile is decoded anew, to the same end. What could not be seen in
-/// full is not kept, since another try may succeed.
+/// Memory is bounded: a copy of what was forgotten meanwhile is decoded anew, to the same end. What could not be seen is
+/// not kept, since another try may succeed.
 final class LookCache: @unchecked Sendable {
   // All below is touched only with `lock` held.
   private let lock = NSLock()

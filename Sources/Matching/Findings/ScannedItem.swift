@@ -114,7 +114,7 @@ public struct ScannedItem: Sendable {
   /// Gives the verdict on the matches. Not hashed must never look like no match.
   package mutating func judge(by policy: MatchPolicy) {
     verdict = policy.verdict(for: matches)
-    if verdict == .clear && isIncomplete { verdict = nil }
+    if verdict == .clear && (isIncomplete || videoStop != nil) { verdict = nil }
   }
 
   /// Notes that members are missing. Nothing is clear of which a part was not seen.
