@@ -51,6 +51,7 @@ public struct ContentScanner: Sendable {
   ///   - deliver: Called for every item, in order of path, never twice at once. Throwing ends the scan.
   /// - Throws: What keeps the scan as a whole from being true: a damaged list, no decoder to be had, or what `deliver` threw.
   public func scan(_ roots: [FilePath], deliver: @escaping (ScannedItem) throws -> Void) throws -> ScanSummary {
+    allowManyOpenFiles()
     let source = WalkSource(
       roots, order: options.order, mostTurns: decoders == nil ? 64 : 16, lookahead: 2 * options.workers,
       history: try journal?.history())
@@ -106,7 +107,8 @@ public struct ContentScanner: Sendable {
     while !control.isStopped {
       let turns = try source.next()
       if turns.isEmpty { return }
-      for (turn, small) in zip(turns, try files.read(turns)) {
+      // They were read in the order of the disk; done in that of the paths, nothing waits for what comes behind it.
+      for (turn, small) in zip(turns, try files.read(turns)).sorted(by: { $0.0.number < $1.0.number }) {
         let walked = try walked(turn.work, small, links, &scanner) { part in
           try delivery.put(part, number: turn.number, isPart: true, waitsForTurn: options.order == .path)
         }

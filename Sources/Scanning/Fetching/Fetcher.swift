@@ -47,7 +47,7 @@ final class Fetcher: Sendable {
     self.deliver = deliver
     budget = BodyBudget(most: policy.mostBufferedBytes, mostWaiting: policy.mostWaitingBytes)
     ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, policy.mostAtOnce)
-    Self.allowManySockets()
+    allowManyOpenFiles()
     let thread = Thread { [self] in
       drive()
       ended.signal()
@@ -108,15 +108,6 @@ final class Fetcher: Sendable {
     }
   }
 
-  /// The usual limit of open files is below what hundreds of transfers need.
-  private static func allowManySockets() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
-      return
-    }
-    limit.rlim_cur = min(limit.rlim_max, 8192)
-    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
 }
 
 /// The transfers, on the fetcher's thread.
