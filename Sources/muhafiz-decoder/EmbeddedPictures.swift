@@ -63,6 +63,9 @@ struct EmbeddedPictures {
     found.filter { $0.ending.status == .decoded && $0.head.isEmpty }.map(\.range).max { $0.count < $1.count }
   }
 
+  /// A big-endian number of so many bytes, which are there.
+  private func number(_ at: Int, _ count: Int) -> Int { file[at..<at + count].reduce(0) { $0 << 8 | Int($1) } }
+
   // MARK: What is found
 
   private mutating func add(_ name: String, _ range: Range<Int>, head: [UInt8] = [], _ ending: Ending = .whole) {
@@ -137,6 +140,8 @@ struct EmbeddedPictures {
     for (marker, content) in segments {
       if marker == 0xe0, let thumbnail = block(content, after: "JFXX\0") {
         readJFXX(thumbnail)
+      } else if marker == 0xe0, let header = block(content, after: "JFIF\0") {
+        if header.count > 9 { addSamples("jfif-thumbnail", header.dropFirst(7)) }
       } else if marker == 0xe1, let exif = block(content, after: "Exif\0\0") {
         readEXIF(exif)
       } else if marker == 0xe2, let index = block(content, after: "MPF\0") {
@@ -195,16 +200,24 @@ struct EmbeddedPictures {
 
   /// A thumbnail as a JPEG, or as red, green and blue of up to 255 by 255. Source: ITU-T T.871, 10.2 and 10.3.
   private mutating func readJFXX(_ block: Range<Int>) {
-    guard let kind = block.first.map({ file[$0] }), block.count > 3 else { return }
-    let start = block.lowerBound + 1
-    let (width, height) = (Int(file[start]), Int(file[start + 1]))
-    switch kind {
-    case 0x10: addJPEG("jfif-thumbnail", at: start, count: block.count - 1)
-    case 0x13 where width * height > 0 && width * height * 3 <= block.count - 3:
-      add("jfif-thumbnail", start + 2..<start + 2 + width * height * 3, head: Array("P6\n\(width) \(height)\n255\n".utf8))
+    guard block.count > 3 else { return }
+    switch file[block.lowerBound] {
+    case 0x10: addJPEG("jfif-thumbnail", at: block.lowerBound + 1, count: block.count - 1)
+    case 0x13: addSamples("jfif-thumbnail", block.dropFirst())
     default:
       add("jfif-thumbnail", 0..<0, Ending(status: .unsupported, reason: "a thumbnail of a kind that is not read"))
     }
+  }
+
+  /// Width and height in a byte each, and as many samples of red, green and blue.
+  private mutating func addSamples(_ name: String, _ block: Range<Int>) {
+    let (width, height) = (Int(file[block.lowerBound]), Int(file[block.lowerBound + 1]))
+    let samples = block.dropFirst(2).prefix(width * height * 3)
+    if width * height == 0 { return }
+    guard samples.count == width * height * 3 else {
+      return add(name, 0..<0, Ending(status: .broken, reason: "the thumbnail is cut short"))
+    }
+    add(name, samples, head: Array("P6\n\(width) \(height)\n255\n".utf8))
   }
 
   /// Further pictures of the file, by their places behind this block's start. Source: CIPA DC-007, 5.2.3.
@@ -228,7 +241,7 @@ struct EmbeddedPictures {
       let name = (Int(file[at + 6]) + 2) & ~1  // with its length, padded
       let size = at + 6 + name
       guard size <= block.upperBound - 4 else { return }
-      let count = file[size..<size + 4].reduce(0) { $0 << 8 | Int($1) }
+      let count = number(size, 4)
       guard count <= block.upperBound - size - 4 else { return }
       if file[at + 4] == 0x04, file[at + 5] == 0x0c, count > 28 {
         addJPEG("photoshop-thumbnail", at: size + 32, count: count - 28)
@@ -239,12 +252,11 @@ struct EmbeddedPictures {
 
   /// Behind the header and the colours stand the same resources. Source: Adobe Photoshop File Formats, "File Header Section".
   private mutating func readPhotoshopFile() {
-    func number(_ at: Int) -> Int { file[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
-    guard file.count >= 30 else { return }
-    let colours = number(26)
+    guard file.count >= 34 else { return }
+    let colours = number(26, 4)
     guard colours <= file.count - 34 else { return }
     let resources = 34 + colours
-    readPhotoshop(resources..<resources + min(number(30 + colours), file.count - resources))
+    readPhotoshop(resources..<resources + min(number(30 + colours, 4), file.count - resources))
   }
 
   // MARK: PNG and WebP
@@ -252,10 +264,9 @@ struct EmbeddedPictures {
   /// Source: PNG specification, third edition, 11.3.4.5.
   private mutating func readPNG() {
     var at = 8
-    while file.count - at >= 12 {
-      let count = file[at..<at + 4].reduce(0) { $0 << 8 | Int($1) }
-      guard count <= file.count - at - 12 else { return }
-      if file[at + 4..<at + 8].elementsEqual("eXIf".utf8) { readBareEXIF(at + 8..<at + 8 + count) }
+    while file.count - at >= 12, !areMore {
+      let count = number(at, 4)
+      if file[at + 4..<at + 8].elementsEqual("eXIf".utf8) { readBareEXIF(at + 8..<min(at + 8 + count, file.count)) }
       at += 12 + count
     }
   }
@@ -263,10 +274,9 @@ struct EmbeddedPictures {
   /// Source: RFC 9649, section 2.7.1.5.
   private mutating func readWebP() {
     var at = 12
-    while file.count - at >= 8 {
+    while file.count - at >= 8, !areMore {
       let count = file[at + 4..<at + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
-      guard count <= file.count - at - 8 else { return }
-      if file[at..<at + 4].elementsEqual("EXIF".utf8) { readBareEXIF(at + 8..<at + 8 + count) }
+      if file[at..<at + 4].elementsEqual("EXIF".utf8) { readBareEXIF(at + 8..<min(at + 8 + count, file.count)) }
       at += 8 + (count + 1) & ~1
     }
   }
@@ -333,8 +343,7 @@ struct EmbeddedPictures {
   private mutating func readRaw() {
     if file.starts(with: "FUJIFILMCCD-RAW ".utf8) {
       guard file.count >= 92 else { return }
-      func number(_ at: Int) -> Int { file[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
-      addJPEG("preview", at: number(84), count: number(88))
+      addJPEG("preview", at: number(84, 4), count: number(88, 4))
     } else if file.count >= 8, file[4..<8].elementsEqual("ftyp".utf8) {
       readBoxes(0..<file.count, depth: 0)
     } else if let tiff = TIFFDirectories(file) {
@@ -347,7 +356,6 @@ struct EmbeddedPictures {
   /// Source: ISO 14496-12, 4.2 for boxes, 8.7 for samples. Canon keeps a thumbnail in `THMB`, a preview in `PRVW`, and the
   /// picture at full size as the sample of a track.
   private mutating func readBoxes(_ range: Range<Int>, depth: Int) {
-    func number(_ at: Int, _ count: Int) -> Int { file[at..<at + count].reduce(0) { $0 << 8 | Int($1) } }
     var at = range.lowerBound
     var sample: Int?
     while range.upperBound - at >= 8 {

@@ -94,8 +94,9 @@ struct EmbeddedPictureTests {
       let exif = Array(head.utf8) + Test.exif(other)
       let with = Array(png.prefix(33)) + chunk("eXIf", exif) + png.dropFirst(33)
       #expect(try read(with) == Told(pictures: ["exif-thumbnail": other]))
-      let cut = Array(png.prefix(33)) + chunk("eXIf", exif).dropLast(40)
-      #expect(try read(cut) == Told())
+      // A chunk that is longer than the file hides nothing.
+      let cut = Array(png.prefix(33)) + chunk("eXIf", exif).dropLast(4)
+      #expect(try read(cut) == Told(pictures: ["exif-thumbnail": other]))
       let webp = try Self.testdata("changed/orchard.webp")
       let padded = exif + (exif.count % 2 == 0 ? [] : [0])
       #expect(try read(webp + Array("EXIF".utf8) + Test.number(exif.count, bytes: 4) + padded) == Told(pictures: ["exif-thumbnail": other]))
@@ -114,9 +115,14 @@ struct EmbeddedPictureTests {
     let samples = (0..<12).map { UInt8($0 * 20) }
     let map = try read(Test.jpeg(picture, 0xe0, jfxx + [0x13, 2, 2] + samples))
     #expect(map.pictures == ["jfif-thumbnail": Array("P6\n2 2\n255\n".utf8) + samples])
-    for kind: [UInt8] in [[0x11, 1, 1, 0, 0, 0], [0x13, 9, 9, 1, 2]] {
-      #expect(try read(Test.jpeg(picture, 0xe0, jfxx + kind)).failures["jfif-thumbnail"]?.code == .unsupported)
-    }
+    let palette = try read(Test.jpeg(picture, 0xe0, jfxx + [0x11, 1, 1, 0, 0, 0]))
+    #expect(palette.failures["jfif-thumbnail"]?.code == .unsupported)
+    #expect(try read(Test.jpeg(picture, 0xe0, jfxx + [0x13, 9, 9, 1, 2])).failures["jfif-thumbnail"]?.code == .broken)
+    // The header has room for one of its own.
+    let jfif = Array("JFIF\0".utf8) + [1, 2, 0, 0, 1, 0, 1]
+    #expect(try read(Test.jpeg(picture, 0xe0, jfif + [2, 2] + samples)).pictures == map.pictures)
+    #expect(try read(Test.jpeg(picture, 0xe0, jfif + [2, 3] + samples)).failures["jfif-thumbnail"]?.code == .broken)
+    #expect(try read(Test.jpeg(picture, 0xe0, jfif + [0, 3])) == Told())
   }
 
   @Test func aThumbnailThatIsNotWhereItShouldBeIsNotTakenForNone() throws {
