@@ -2,7 +2,6 @@
 
 #if defined(__x86_64__)
 
-#include <cpuid.h>
 #include <immintrin.h>
 
 // MD5, SHA-1 and SHA-256 of sixteen messages at once: a vector holds one word of each.

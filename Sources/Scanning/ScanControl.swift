@@ -16,7 +16,7 @@ public final class ScanControl: Sendable {
   /// - Parameter bytesPerSecond: How fast files may be read, all workers together; `nil` for as fast as it goes.
   public init(bytesPerSecond: Int64? = nil) { pacing = bytesPerSecond.map(Pacing.init) }
 
-  /// Asks the scan to end: items begun are finished and reported, no more are begun.
+  /// Asks the scan to end: what workers have in hand is finished and reported.
   public func stop() { stopRequested.store(true, ordering: .relaxed) }
 
   public var isStopped: Bool { stopRequested.load(ordering: .relaxed) }

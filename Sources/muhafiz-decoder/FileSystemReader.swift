@@ -134,7 +134,8 @@ struct FileSystemReader {
     guard name.meta_addr != 0 else { return nil }
     let (opened, isReadable) = system.reading { tsk_fs_file_open_meta(system.handle, nil, name.meta_addr) }
     guard let file = opened else { return nil }
-    guard isReadable, let meta = file.pointee.meta, meta.pointee.seq == name.meta_seq &+ 1 else {
+    let next = name.meta_seq == UInt16.max ? 1 : name.meta_seq &+ 1  // Zero is passed over.
+    guard isReadable, let meta = file.pointee.meta, meta.pointee.seq == next else {
       tsk_fs_file_close(file)
       return nil
     }

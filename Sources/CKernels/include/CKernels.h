@@ -43,7 +43,7 @@ size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t c
 #define CK_LANES 16
 
 /// How far the digests of sixteen messages are, and which are made. Words as RFC 1321 and FIPS 180-4 number them; of each the
-/// sixteen messages' values side by side. Aligned to 64 bytes.
+/// sixteen messages' values side by side. Aligned to 64 bytes by whoever makes one; Swift imports no structure that says so itself.
 typedef struct {
   uint32_t md5[4][CK_LANES];
   uint32_t sha1[5][CK_LANES];

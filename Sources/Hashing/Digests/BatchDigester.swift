@@ -27,6 +27,7 @@ public struct BatchDigester: ~Copyable {
     var order = contents.indices.sorted { contents[$0].count > contents[$1].count }[...]
     var bytes = contents.reduce(0) { $0 + $1.count }
     while let longest = order.first, lanes == nil || contents[longest].count * Self.leastLanesFilled > bytes {
+      try digester.reset()
       try digester.update(contents[longest])
       digests[longest] = try digester.finish()
       bytes -= contents[longest].count

@@ -36,7 +36,7 @@ final class WalkedFile: Sendable {
   /// `nil` for a path that was given by the user, which is opened from the working directory.
   private let folder: OpenFolder?
   private let name: [CChar]  // With the final zero.
-  /// What opening came to, from when it was first asked for.
+  /// What opening came to, while that is of use.
   private let opened = Mutex<Result<Opened, Failure>?>(nil)
 
   /// The file, open for reading, and what it was then.
@@ -64,7 +64,7 @@ final class WalkedFile: Sendable {
     if case .success(let opened) = opened.withLock({ $0 }) { close(opened.descriptor.rawValue) }
   }
 
-  /// Opens the file, once; it is closed with the last reference to this object.
+  /// Opens the file, unless it is open; it is closed with the last reference to this object, or when it was read whole.
   func open() -> Result<Opened, Failure> {
     opened.withLock { opened in
       if let opened { return opened }
@@ -83,7 +83,7 @@ final class WalkedFile: Sendable {
     guard case .success(let file) = open(), let size = file.sizeInBytes, size < room.count,
       pread(file.descriptor.rawValue, room.baseAddress, Int(size) + 1, 0) == Int(size)
     else { return nil }
-    // Nobody will ask for more of it; at worst, whoever reads ahead advises the kernel on another file.
+    // Whoever does need more of it opens it anew; who reads ahead meanwhile advises the kernel on another file, at worst.
     opened.withLock { $0 = nil }
     close(file.descriptor.rawValue)
     return (Int(size), file.modified)
