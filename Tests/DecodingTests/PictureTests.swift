@@ -1,4 +1,5 @@
 import Decoding
+import TestSupport
 import Testing
 
 /// Pixels come out as the reference sees them.
@@ -49,6 +50,19 @@ struct PictureTests {
     let rgb = TestPictures.noise(23 * 11 * 3, seed: 5)
     let plane = try decode(TestPictures.bmp(width: 23, height: 11, pixels: rgb)).get()
     #expect(plane.isFloat && plane.width == 23 && plane.samples == TestPictures.luma(rgb))
+  }
+
+  /// As the reference has it: a profile says how a display is to show the samples, the hash is of the samples.
+  @Test func colourProfilesChangeNothing() throws {
+    let rgb = TestPictures.noise(23 * 11 * 3, seed: 8)
+    let profile = TestPictures.swappedProfile()
+    let plain = try decode(TestPictures.png(width: 23, height: 11, colour: 2, rows: rgb)).get()
+    #expect(plain.samples == TestPictures.luma(rgb))
+    #expect(try decode(TestPictures.png(width: 23, height: 11, colour: 2, rows: rgb, gamma: 100_000)).get() == plain)
+    #expect(try decode(TestPictures.png(width: 23, height: 11, colour: 2, rows: rgb, profile: profile)).get() == plain)
+    let jpeg = try TestDisks.bytes("pictures/dunes.jpg")
+    let segment = Array("ICC_PROFILE\0".utf8) + [1, 1] + profile
+    #expect(try decode(TestDirectories.jpeg(jpeg, 0xe2, segment)).get() == decode(jpeg).get())
   }
 
   @Test(arguments: 1...8) func orientationTurnsThePlaneUpright(orientation: Int) throws {

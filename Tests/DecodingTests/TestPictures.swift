@@ -11,7 +11,7 @@ enum TestPictures {
   /// A PNG with stored (uncompressed) rows, no filter. `colour`: 0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGBA.
   static func png(
     width: Int, height: Int, depth: UInt8 = 8, colour: UInt8, rows: [UInt8], palette: [UInt8]? = nil,
-    exif: [UInt8]? = nil, interlaced: Bool = false
+    exif: [UInt8]? = nil, gamma: UInt32? = nil, profile: [UInt8]? = nil, interlaced: Bool = false
   ) -> [UInt8] {
     let rowSize = rows.count / height
     var raw: [UInt8] = []
@@ -21,6 +21,8 @@ enum TestPictures {
     header += big(UInt32(height))
     header += [depth, colour, 0, 0, interlaced ? 1 : 0]
     file += chunk("IHDR", header)
+    if let gamma { file += chunk("gAMA", big(gamma)) }
+    if let profile { file += chunk("iCCP", Array("profile\0\0".utf8) + uncompressed(profile)) }
     if let exif { file += chunk("eXIf", exif) }
     if let palette { file += chunk("PLTE", palette) }
     return file + chunk("IDAT", uncompressed(raw)) + chunk("IEND", [])
@@ -47,6 +49,26 @@ enum TestPictures {
   /// An EXIF block that holds an orientation and nothing else, big-endian.
   static func exif(orientation: UInt8) -> [UInt8] {
     [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]
+  }
+
+  /// A colour profile of a display whose red is blue and whose blue is red, and whose values are linear.
+  static func swappedProfile() -> [UInt8] {
+    func xyz(_ x: UInt32, _ y: UInt32, _ z: UInt32) -> [UInt8] { Array("XYZ \0\0\0\0".utf8) + big(x) + big(y) + big(z) }
+    let red = xyz(0x6fa2, 0x38f5, 0x0390), green = xyz(0x6299, 0xb785, 0x18da), blue = xyz(0x24a0, 0x0f84, 0xb6cf)
+    let curve = Array("curv\0\0\0\0".utf8) + big(0)
+    let tags: [(String, [UInt8])] = [
+      ("wtpt", xyz(0xf6d6, 0x10000, 0xd32d)), ("rXYZ", blue), ("gXYZ", green), ("bXYZ", red), ("rTRC", curve), ("gTRC", curve),
+      ("bTRC", curve),
+    ]
+    var table = big(UInt32(tags.count)), data: [UInt8] = []
+    for (name, value) in tags {
+      table += Array(name.utf8) + big(UInt32(128 + 4 + 12 * tags.count + data.count)) + big(UInt32(value.count))
+      data += value
+    }
+    let date = [UInt8](repeating: 0, count: 12)
+    var header = big(UInt32(128 + table.count + data.count)) + big(0) + big(0x0240_0000) + Array("mntrRGB XYZ ".utf8) + date
+    header += Array("acsp".utf8) + [UInt8](repeating: 0, count: 28) + big(0xf6d6) + big(0x10000) + big(0xd32d)
+    return header + [UInt8](repeating: 0, count: 128 - header.count) + table + data
   }
 
   /// The reference's luma of each RGB pixel.
