@@ -107,7 +107,6 @@ final class Fetcher: Sendable {
       curl_multi_poll(multi, nil, 0, 50, nil)
     }
   }
-
 }
 
 /// The transfers, on the fetcher's thread.
