@@ -19,8 +19,6 @@ final class WalkSource: Sendable {
     let work: Work
     /// A file that soon will be done, to be read ahead.
     let coming: WalkedFile?
-
-    var file: WalkedFile? { work.file }
   }
 
   /// What there is to do at one path.

@@ -66,6 +66,9 @@ struct EmbeddedPictures {
   /// A big-endian number of so many bytes, which are there.
   private func number(_ at: Int, _ count: Int) -> Int { file[at..<at + count].reduce(0) { $0 << 8 | Int($1) } }
 
+  /// What stands before red, green and blue in a portable map.
+  private static func mapHead(_ width: Int, _ height: Int) -> [UInt8] { Array("P6\n\(width) \(height)\n255\n".utf8) }
+
   // MARK: What is found
 
   private mutating func add(_ name: String, _ range: Range<Int>, head: [UInt8] = [], _ ending: Ending = .whole) {
@@ -195,7 +198,7 @@ struct EmbeddedPictures {
       return add(name, 0..<0, Ending(status: .broken, reason: "it lies outside of the EXIF data"))
     }
     let place = block.lowerBound + start
-    add(name, place..<place + count, head: Array("P6\n\(width) \(height)\n255\n".utf8))
+    add(name, place..<place + count, head: Self.mapHead(width, height))
   }
 
   /// A thumbnail as a JPEG, or as red, green and blue of up to 255 by 255. Source: ITU-T T.871, 10.2 and 10.3.
@@ -217,7 +220,7 @@ struct EmbeddedPictures {
     guard samples.count == width * height * 3 else {
       return add(name, 0..<0, Ending(status: .broken, reason: "the thumbnail is cut short"))
     }
-    add(name, samples, head: Array("P6\n\(width) \(height)\n255\n".utf8))
+    add(name, samples, head: Self.mapHead(width, height))
   }
 
   /// Further pictures of the file, by their places behind this block's start. Source: CIPA DC-007, 5.2.3.
@@ -413,7 +416,7 @@ struct EmbeddedPictures {
       if told.status == .decoded {
         let count = Int(result.width) * Int(result.height) * 3
         // The output is the way to the parent.
-        let map = Array("P6\n\(result.width) \(result.height)\n255\n".utf8) + link.output[..<count]
+        let map = mapHead(Int(result.width), Int(result.height)) + link.output[..<count]
         _ = link.tellBytes(map[...])
       }
       link.end(.end, Ending(status: told.status, reason: told.reason))

@@ -37,7 +37,7 @@ struct SmallFiles: ~Copyable {
     for (number, turn) in turns.enumerated() {
       turn.coming?.readAhead()
       // What has further names may have been read under one of them.
-      guard let file = turn.file, file.nameCount < 2, file.sizeInBytes < Self.mostSize else { continue }
+      guard let file = turn.work.file, file.nameCount < 2, file.sizeInBytes < Self.mostSize else { continue }
       let room = UnsafeMutableRawBufferPointer(rebasing: buffer[used...])
       guard let (count, modified) = file.read(into: room) else { continue }
       contents.append((number, UnsafeRawBufferPointer(rebasing: room[..<count]), modified))
