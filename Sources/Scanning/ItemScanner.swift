@@ -71,24 +71,13 @@ struct ItemScanner: ~Copyable {
     }
     // The file is closed with the object.
     defer { withExtendedLifetime(file) {} }
-    var digested: Content?
-    if decoders == nil || !options.perceptual {
-      let content = try digest(opened) { _ in }
-      if decoders == nil || !isOpened(content, isFile: true) {
-        return try [item(at: .file(path), nil, content, Look(videos: blocklist.makeVideoSearch()))].stamped(opened.modified)
-      }
-      digested = content
-    }
-    return try decoders!.withLease { lease in
-      let content = try digested ?? digest(opened) { try lease.append($0) }
-      let source = ByteSource(sizeInBytes: content.sizeInBytes) { [control] offset, buffer in
-        let count = try opened.descriptor.read(fromAbsoluteOffset: offset, into: buffer)
-        control.pace(count)
-        return count
-      }
-      return try items(of: content, at: .file(path), nil, source, opened.descriptor, emit, decoders!, &lease)
-        .stamped(opened.modified)
-    }
+    return try scan(at: .file(path), nil, opened.descriptor, emit) { [control] offset, buffer in
+      let count = try opened.descriptor.read(fromAbsoluteOffset: offset, into: buffer)
+      control.pace(count)
+      return count
+    } digest: { scanner, copy in
+      try scanner.digest(opened, copy: copy)
+    }.stamped(opened.modified)
   }
 
   /// Takes a content that lies in memory to its end.
@@ -98,22 +87,39 @@ struct ItemScanner: ~Copyable {
   mutating func scan(
     _ bytes: UnsafeRawBufferPointer, _ digests: [Digest]? = nil, at place: ContentLocation.Place, member: String? = nil
   ) throws -> [ScannedItem] {
+    try scan(at: place, member, nil, { _ in }) { offset, buffer in
+      let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
+      buffer.copyBytes(from: rest)
+      return rest.count
+    } digest: { scanner, copy in
+      try scanner.digest(bytes, digests, copy: copy)
+    }
+  }
+
+  /// Takes a content to its end, however its bytes come.
+  ///
+  /// - Parameters:
+  ///   - file: Where the content is a file, which may be a disk image.
+  ///   - emit: Gets the first members of that.
+  ///   - read: Reads bytes again, from an offset.
+  ///   - digest: Passes over all bytes, and hands on those that can be decoded.
+  private mutating func scan(
+    at place: ContentLocation.Place, _ member: String?, _ file: FileDescriptor?, _ emit: @escaping Emit,
+    read: @escaping (Int64, UnsafeMutableRawBufferPointer) throws -> Int,
+    digest: (inout ItemScanner, (UnsafeRawBufferPointer) throws -> Void) throws -> Content
+  ) throws -> [ScannedItem] {
     var digested: Content?
     if decoders == nil || !options.perceptual {
-      let content = try digest(bytes, digests) { _ in }
-      if decoders == nil || !isOpened(content, isFile: false) {
+      let content = try digest(&self) { _ in }
+      if decoders == nil || !isOpened(content, isFile: file != nil) {
         return [try item(at: place, member, content, Look(videos: blocklist.makeVideoSearch()))]
       }
       digested = content
     }
     return try decoders!.withLease { lease in
-      let content = try digested ?? digest(bytes, digests) { try lease.append($0) }
-      let source = ByteSource(sizeInBytes: content.sizeInBytes) { offset, buffer in
-        let rest = bytes[min(Int(clamping: offset), bytes.count)...].prefix(buffer.count)
-        buffer.copyBytes(from: rest)
-        return rest.count
-      }
-      return try items(of: content, at: place, member, source, nil, { _ in }, decoders!, &lease)
+      let content = try digested ?? digest(&self) { try lease.append($0) }
+      let source = ByteSource(sizeInBytes: content.sizeInBytes, read: read)
+      return try items(of: content, at: place, member, source, file, emit, decoders!, &lease)
     }
   }
 
