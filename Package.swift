@@ -28,7 +28,8 @@ let package = Package(
     .target(name: "CKernels"),
     .target(
       name: "CMedia",
-      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map { .linkedLibrary($0) }),
+      linkerSettings: ["jpeg", "png16", "webp", "webpdemux", "tiff", "heif", "de265", "jxl", "avformat", "avcodec", "avutil"].map
+      { .linkedLibrary($0) }),
     .systemLibrary(name: "CPDF", pkgConfig: "libqpdf", providers: [.apt(["libqpdf-dev"])]),
     .systemLibrary(
       name: "CContainers", pkgConfig: "libarchive",

@@ -157,6 +157,8 @@ struct RecordSink {
     for (kind, count) in report.leftOut.sorted(by: { $0.key < $1.key }) {
       report.warnings.append("left out, as nothing here compares them: \(count) hashes of kind \(kind)")
     }
-    if report.withdrawn > 0 { report.warnings.append("withdrawn by the partner: \(report.withdrawn) entries, which are not taken") }
+    if report.withdrawn > 0 {
+      report.warnings.append("withdrawn by the partner: \(report.withdrawn) entries, which are not taken")
+    }
   }
 }

@@ -83,7 +83,9 @@ public struct Canaries {
       expect(matches("canary.txt").map(\.grade) == [.exact], "the listed text in an archive was not found")
     }
     if options.perceptual {
-      expect(matches("listed.jpg").contains { $0.grade == .near && $0.distanceInBits <= 10 }, "the listed picture's perceptual hash is wrong")
+      expect(
+        matches("listed.jpg").contains { $0.grade == .near && $0.distanceInBits <= 10 },
+        "the listed picture's perceptual hash is wrong")
       expect(matches("lookalike.jpg").map(\.grade) == [.near], "the lookalike of the listed picture was not found")
       expect(items["broken.jpg"]?.isIncomplete == true, "half a picture was not called unhashable")
       expect(items["broken.jpg"]?.verdict == nil, "half a picture was given a verdict")

@@ -11,7 +11,8 @@ extension ArchiveReader {
 
   /// Has qpdf do once what it does at first use, while files can still be opened.
   static func preparePDF() {
-    let smallest = "%PDF-1.0\n1 0 obj<</Pages 2 0 R>>endobj 2 0 obj<</Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R/Size 3>>\n%%EOF\n"
+    let smallest =
+      "%PDF-1.0\n1 0 obj<</Pages 2 0 R>>endobj 2 0 obj<</Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R/Size 3>>\n%%EOF\n"
     _ = PDFDocument(Array(smallest.utf8))?.size
   }
 
@@ -218,7 +219,9 @@ private struct PDFStream {
     guard width * height <= PDFSamples.mostPixels else {
       return .failure(Refusal(.limit, "limit: \(width) x \(height) pixels in a PDF, at most \(PDFSamples.mostPixels)"))
     }
-    let bits = Int(clamping: isMask || filters.last == "/DCTDecode" ? (isMask ? 1 : 8) : document.integer(dictionary, "/BitsPerComponent") ?? 8)
+    let bits = Int(
+      clamping: isMask || filters.last == "/DCTDecode" ? (isMask ? 1 : 8) : document.integer(dictionary, "/BitsPerComponent") ?? 8
+    )
     let colours = document.key(dictionary, "/ColorSpace").map(colourSpace) ?? (isMask ? .gray : nil)
     guard let colours, [1, 2, 4, 8, 16].contains(bits) else {
       return .failure(Refusal(.unsupported, "pdf: a colour space that is not decoded"))
@@ -245,7 +248,8 @@ private struct PDFStream {
       }
     case "/Indexed" where parts.count == 4:
       // A palette of a palette is not allowed, and would never end.
-      guard document.items(parts[1]).first.flatMap(document.name) != "/Indexed", let base = colourSpace(parts[1]), let table = table(parts[3])
+      guard document.items(parts[1]).first.flatMap(document.name) != "/Indexed", let base = colourSpace(parts[1]),
+        let table = table(parts[3])
       else { return nil }
       return .indexed(base.palette(table))
     default: return nil

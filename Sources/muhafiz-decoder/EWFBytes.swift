@@ -72,7 +72,8 @@ final class EWFBytes: DiskBytes {
       }
     }
     var error: UnsafeMutablePointer<libewf_error_t>?
-    opened.isOpen = libewf_handle_open_file_io_pool(opened.handle, opened.pool, Int32(LIBEWF_ACCESS_FLAG_READ.rawValue), &error) == 1
+    opened.isOpen =
+      libewf_handle_open_file_io_pool(opened.handle, opened.pool, Int32(LIBEWF_ACCESS_FLAG_READ.rawValue), &error) == 1
     if error != nil {
       var text = [CChar](repeating: 0, count: 200)
       if libewf_error_sprint(error, &text, text.count) > 0 { opened.complaint = "ewf: \(DiskMedium.text(text))" }

@@ -54,7 +54,10 @@ enum ExitStatus {
     case let error as ReportError: (usage, error.description, nil)
     case let error as JournalError: (status(error.code), error.description, error.hint)
     case let error as DecodingError:
-      (internalError, error.reason, "'muhafiz doctor' says what this machine offers; --no-perceptual --no-archives works without the decoder")
+      (
+        internalError, error.reason,
+        "'muhafiz doctor' says what this machine offers; --no-perceptual --no-archives works without the decoder"
+      )
     case let error as HashingError: (internalError, error.description, nil)
     case let error as OutputError: (status(error.cause), error.description, nil)
     case let error as Errno: (status(error), "\(error)", nil)

@@ -106,9 +106,10 @@ struct CaseStoreTests {
     // As many runs as a decoder tells of: they all stay in the record, and the entry in the ledger has room.
     let findings = [finding(1, runs: 0, inode: nil), finding(2, runs: 512, inode: .max), finding(3, runs: 2, inode: 5)]
     _ = try store.record(findings, run: "r1", at: Self.time)
-    #expect(try store.cases().flatMap { try store.detail(of: $0.number).findings.map(\.finding) }.sorted {
-      $0.location.member! < $1.location.member!
-    } == findings)
+    #expect(
+      try store.cases().flatMap { try store.detail(of: $0.number).findings.map(\.finding) }.sorted {
+        $0.location.member! < $1.location.member!
+      } == findings)
     // The image was read anew and the file lies elsewhere: what is shown is what was found last.
     let moved = finding(3, runs: 1, inode: 6)
     _ = try store.record([moved], run: "r1", at: Self.time)

@@ -6,7 +6,6 @@ import TestSupport
 
 @testable import Casework
 
-
 /// A home in a folder of a test's own, and a clock that the test sets.
 final class TestHome {
   let scratch = try! TemporaryDirectory()

@@ -82,7 +82,8 @@ struct WholeLifeTests {
     try muhafiz("export", "statistics", "--minimum-cell", "1")
     let entries = try CaseStore(at: home.appending("casework.sqlite"))
     let changes = try entries.read {
-      try Int.fetchOne($0, sql: "SELECT count(*) FROM ledger_entry WHERE CAST(data AS TEXT) ->> '$.type' IN ('list.changed', 'exported')")
+      try Int.fetchOne(
+        $0, sql: "SELECT count(*) FROM ledger_entry WHERE CAST(data AS TEXT) ->> '$.type' IN ('list.changed', 'exported')")
     }
     #expect(changes == 3)
     try entries.close()

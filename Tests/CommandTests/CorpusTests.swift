@@ -38,7 +38,9 @@ import Testing
   @Test func everyPlantInASeizedTreeIsFound() throws {
     let (tree, truthFile, lists) = (scratch.path("tree"), scratch.path("truth.json"), scratch.path("lists"))
     let media = Corpus.root.appending(path: "media/photos").path
-    guard try Corpus.generate("make_seized_tree.py", [tree, "--truth", truthFile, "--lists", lists, "--media", media]) else { return }
+    guard try Corpus.generate("make_seized_tree.py", [tree, "--truth", truthFile, "--lists", lists, "--media", media]) else {
+      return
+    }
     for list in ["sha256", "md5", "pdq"] {
       #expect(try muhafiz(["list", "import", "--name", list, "\(lists)/known.\(list)"]).exitCode == 0)
     }
@@ -51,7 +53,8 @@ import Testing
     for file in files {
       let path = file["path"] as! String
       let item = try #require(items[Data(path.utf8)], "\(path)")
-      #expect(item["sha256"] as? String == file["sha256"] as? String && item["md5"] as? String == file["md5"] as? String, "\(path)")
+      #expect(
+        item["sha256"] as? String == file["sha256"] as? String && item["md5"] as? String == file["md5"] as? String, "\(path)")
       let matches = item["matches"] as! [[String: Any]]
       func entries(_ grades: Set<String>) -> [String] {
         matches.filter { grades.contains($0["grade"] as! String) }.map { $0["entry"] as! String }
@@ -103,7 +106,8 @@ import Testing
         // What is stopped says so where it is stopped: a picture, an archive, or the innermost archive that was opened.
         let inside = members.filter { $0.key.hasPrefix(name + "/") }.map(\.value)
         let stopped = ([item] + inside).filter { ($0["reason"] as? String)?.hasPrefix("limit: ") == true }
-        #expect(item["status"] as? String == "hashed" && !stopped.isEmpty && stopped.allSatisfy { $0["verdict"] == nil }, "\(name)")
+        #expect(
+          item["status"] as? String == "hashed" && !stopped.isEmpty && stopped.allSatisfy { $0["verdict"] == nil }, "\(name)")
         limited += 1
       } else if row["outcome"] == "limit" {
         #expect(item["status"] as? String == "hashed", "\(name)")
@@ -137,7 +141,8 @@ import Testing
           Image.fromarray(np.frombuffer(data, np.uint8).reshape(shape)).save(out + '/' + os.path.basename(row['file']) + '.png')
       """
     let named = ProcessInfo.processInfo.environment["MUHAFIZ_TEST_PYTHON"] ?? ""
-    let made = try run("/usr/bin/env", [named.isEmpty ? "python3" : named, "-c", script, Corpus.root.appending(path: "vectors").path, folder])
+    let made = try run(
+      "/usr/bin/env", [named.isEmpty ? "python3" : named, "-c", script, Corpus.root.appending(path: "vectors").path, folder])
     guard made.exitCode == 0 else {
       print("skipped: packing vectors as PNG needs Python with Pillow and numpy")
       return

@@ -41,7 +41,9 @@ import Testing
       #expect(matches.allSatisfy { $0["grade"] as? String == "near" } && item["verdict"] as? String != "block", "\(name)")
     }
     print("videos met: \(kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))")
-    for name in ["tour.mp4", "tour.avi", "tour_fps.mov", "tour_lowrate.mkv", "tour_small.webm", "tour_mirror.mp4", "tour_letterbox.mp4"] {
+    for name in [
+      "tour.mp4", "tour.avi", "tour_fps.mov", "tour_lowrate.mkv", "tour_small.webm", "tour_mirror.mp4", "tour_letterbox.mp4",
+    ] {
       #expect(kinds[name] == "tour whole", "\(name)")
     }
     // The box covers so much that by the reference, too, fewer than four fifths of the frames are within 31 bits.
@@ -53,7 +55,9 @@ import Testing
     }
     let out = scratch.path("out")
     #expect(try muhafiz("list", "export", "films", "--format", "vpdq", "-o", out).exitCode == 0)
-    let written = try FileManager.default.contentsOfDirectory(atPath: out).map { try String(contentsOfFile: "\(out)/\($0)", encoding: .utf8) }
+    let written = try FileManager.default.contentsOfDirectory(atPath: out).map {
+      try String(contentsOfFile: "\(out)/\($0)", encoding: .utf8)
+    }
     #expect(try Set(written) == Set(files.map { try String(contentsOfFile: $0, encoding: .utf8) }))
     let plain = try muhafiz("list", "export", "films")
     #expect(plain.exitCode == 0 && plain.text.isEmpty && plain.errorText.contains("left out: 2 of vpdq"))
@@ -91,7 +95,8 @@ import Testing
     #expect(shortInFull["video_stopped"] == nil && (short["frames"] as! Int) < shortInFull["frames"] as! Int)
     #expect(try muhafiz("list", "import", "--name", "exact", digest).exitCode == 0)
     let (known, again) = (try look(tour), try look(tour, "--full-video"))
-    #expect(known["video_stopped"] as? String == "exact-match" && known["frames"] == nil && known["verdict"] as? String == "block")
+    #expect(
+      known["video_stopped"] as? String == "exact-match" && known["frames"] == nil && known["verdict"] as? String == "block")
     #expect(again["video_stopped"] == nil && again["frames"] as? Int ?? 0 >= 12 && again["verdict"] as? String == "block")
   }
 

@@ -48,7 +48,9 @@ struct ProgramTests {
     #expect(report[0]["canaries"] as? String == "passed" && (report[0]["lists"] as! [Any]).count == 2)
     #expect(report[1...4].map { $0["verdict"] as! String } == ["block", "review", "block", "clear"])
     let summary = report[5]
-    #expect(summary["found"] as! Int == 4 && summary["block"] as! Int == 2 && summary["review"] as! Int == 1 && summary["exit"] as! Int == 1)
+    #expect(
+      summary["found"] as! Int == 4 && summary["block"] as! Int == 2 && summary["review"] as! Int == 1
+        && summary["exit"] as! Int == 1)
     // Scanning twice adds nothing but that it was seen again.
     let again = try muhafiz("scan", exhibit, "--record", "--format", "ndjson", "--all", "--exhibit", "EX-1")
     #expect(again.errorText.contains("0 new findings, 3 seen again, 0 cases opened"))
@@ -62,9 +64,11 @@ struct ProgramTests {
   @Test func reportsAsTextAndCSVAndIntoAFile() throws {
     try importLists()
     let exhibit = try makeExhibit()
-    try FileManager.default.copyItem(atPath: "\(Self.testdata)/broken/half-a-lagoon.jpg", toPath: "\(exhibit)/=half,\"a\u{1B}\".jpg")
+    try FileManager.default.copyItem(
+      atPath: "\(Self.testdata)/broken/half-a-lagoon.jpg", toPath: "\(exhibit)/=half,\"a\u{1B}\".jpg")
     let text = try muhafiz("scan", exhibit)
-    #expect(text.exitCode == 4 && text.text.contains("INCOMPLETE") && text.text.contains("PARTLY") && !text.text.contains("\u{1B}"))
+    #expect(
+      text.exitCode == 4 && text.text.contains("INCOMPLETE") && text.text.contains("PARTLY") && !text.text.contains("\u{1B}"))
     let csv = try muhafiz("scan", exhibit, "--format", "csv", "-o", "report.csv", "--all")
     #expect(csv.exitCode == 4 && csv.text.isEmpty)
     let rows = try String(contentsOf: scratch.url.appending(path: "report.csv"), encoding: .utf8).split(separator: "\n")
@@ -91,7 +95,9 @@ struct ProgramTests {
     let pdq = try String(contentsOfFile: "\(Self.testdata)/lists/known.pdq", encoding: .utf8).prefix(64)
     #expect(try muhafiz("match", "sha256:\(sum)").exitCode == 1)
     #expect(try muhafiz("match", "md5:900150983cd24fb0d6963f7d28e17f72").exitCode == 0)
-    let mixed = try muhafiz("match", "--format", "ndjson", input: "# comment\npdq:\(pdq)\n\nsha256:\(sum.dropLast())\n\(sum.reversed().map(String.init).joined())\n")
+    let mixed = try muhafiz(
+      "match", "--format", "ndjson",
+      input: "# comment\npdq:\(pdq)\n\nsha256:\(sum.dropLast())\n\(sum.reversed().map(String.init).joined())\n")
     #expect(mixed.exitCode == 4)
     let items = try lines(mixed.text)
     #expect(items.map { $0["status"] as! String } == ["hashed", "error", "hashed"])
@@ -115,9 +121,13 @@ struct ProgramTests {
     expect(try muhafiz("list", "import", "--name", "l", "/nowhere/list"), 2, "cannot read /nowhere/list")
     expect(try muhafiz("list", "import", "--name", "l", "-", input: "nonsense\n"), 2, "cannot tell the format")
     expect(try muhafiz("list", "import", "--name", "l", "--format", "plain", "-", input: "nonsense\n"), 2, "no usable hash")
-    expect(try muhafiz("list", "import", "--name", "l", "--strict", "-", input: "\(String(repeating: "ab", count: 32))\nnonsense\n"), 2, "line 2")
+    expect(
+      try muhafiz("list", "import", "--name", "l", "--strict", "-", input: "\(String(repeating: "ab", count: 32))\nnonsense\n"),
+      2, "line 2")
     expect(try muhafiz("list", "show"), 10, "no hash list is in force")
-    expect(try muhafiz("list", "import", "--name", "l", "\(Self.testdata)/lists/known.sha256", home: "/proc/nowhere"), 12, "cannot make the folder /proc/nowhere")
+    expect(
+      try muhafiz("list", "import", "--name", "l", "\(Self.testdata)/lists/known.sha256", home: "/proc/nowhere"), 12,
+      "cannot make the folder /proc/nowhere")
     try importLists()
     expect(try muhafiz("case", "show", "twelve"), 2, "no case number")
     expect(try muhafiz("case", "show", "12"), 2, "there is no case C-000012")
@@ -156,7 +166,8 @@ struct ProgramTests {
     }
     let scan = try asNobody("scan", exhibit, "--format", "ndjson")
     #expect(scan.exitCode == 4, "\(scan.errorText)")
-    #expect(try lines(scan.text).contains { $0["status"] as? String == "error" && $0["reason"] as? String == "permission denied" })
+    #expect(
+      try lines(scan.text).contains { $0["status"] as? String == "error" && $0["reason"] as? String == "permission denied" })
     let record = try asNobody("scan", exhibit, "--record")
     #expect(record.exitCode == 12 && record.errorText.contains("casework.sqlite"), "\(record.exitCode) \(record.errorText)")
     let list = try asNobody("list", "import", "--name", "l", "\(Self.testdata)/lists/known.sha256")

@@ -54,7 +54,9 @@ import Testing
   }
 
   /// Lets a scan run until it has reported so many bytes, then for some time, and kills it.
-  private func killed(_ arguments: [String], after microseconds: UInt32, bytes: Int = 1) throws -> (wasKilled: Bool, report: String) {
+  private func killed(_ arguments: [String], after microseconds: UInt32, bytes: Int = 1) throws -> (
+    wasKilled: Bool, report: String
+  ) {
     let process = Process()
     process.executableURL = URL(filePath: builtProgram("muhafiz"))
     process.arguments = arguments
@@ -143,7 +145,11 @@ import Testing
     }
     for name in ["a", "z"] { try Data(name.utf8).write(to: URL(filePath: scratch.path("tree/\(name)"))) }
     let made = try run(
-      "/bin/sh", ["-ec", "PATH=$PATH:/usr/sbin:/sbin; truncate -s 40M tree/disk; mkfs.ext4 -q -I 256 -N 8192 -d on-disk tree/disk; ln tree/disk tree/e"],
+      "/bin/sh",
+      [
+        "-ec",
+        "PATH=$PATH:/usr/sbin:/sbin; truncate -s 40M tree/disk; mkfs.ext4 -q -I 256 -N 8192 -d on-disk tree/disk; ln tree/disk tree/e",
+      ],
       in: scratch.url)
     #expect(made.exitCode == 0, "\(made.errorText)")
     try importList()
@@ -179,7 +185,9 @@ import Testing
         }
       }
     }
-    print("journal: \(fired) kills of scans of an image of \(files) files, \(cutOff) amid its members; all reports equal; seed \(seed)")
+    print(
+      "journal: \(fired) kills of scans of an image of \(files) files, \(cutOff) amid its members; all reports equal; seed \(seed)"
+    )
     // An image that was cut off, and is gone: what was found stays reported, and that it is not all.
     let (wasKilled, report) = try killed(scan + ["--io-limit", "40M"], after: 0, bytes: 400_000)
     #expect(wasKilled && itemLines(report).count > 600)

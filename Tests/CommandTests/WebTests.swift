@@ -283,8 +283,7 @@ struct ContentCheckTests {
   private let digest = Digest(.sha256, bytes: Array(repeating: 1, count: 32))!
   private let url = try! WebURL("http://no-such-name.invalid/x")
 
-  private func item(_ status: Int?, _ failure: FetchFailure? = nil, digest: Digest? = nil, hops: Int = 1) -> ScannedItem
-  {
+  private func item(_ status: Int?, _ failure: FetchFailure? = nil, digest: Digest? = nil, hops: Int = 1) -> ScannedItem {
     var hop = FetchHop(url, at: Date())
     hop.status = status
     hop.failure = failure

@@ -152,7 +152,8 @@ struct DiskImageTests {
       for _ in 0..<Int.random(in: 1...20, using: &generator) {
         // Volume descriptors, the partition's first folders, or anywhere.
         let end = [100 * 2048, 300 * 2048, image.count].randomElement(using: &generator)!
-        changed[Int.random(in: 32 * 2048..<min(end, image.count), using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+        changed[Int.random(in: 32 * 2048..<min(end, image.count), using: &generator)] = UInt8.random(
+          in: 0...255, using: &generator)
       }
       let told = try DiskTold(changed)
       #expect(told.reasons.allSatisfy { $0.code != .timedOut }, "seed 91, round \(round): \(told.reasons)")

@@ -10,7 +10,9 @@ struct DiskSegmentTests {
   private let disks = try! TestDisks()
 
   /// The segments of an Expert Witness image of the disk, one after the other, and how long each is.
-  private func acquire(_ name: String, bytesInSegment: Int, compression: String = "fast") throws -> (bytes: [UInt8], sizes: [Int64]) {
+  private func acquire(_ name: String, bytesInSegment: Int, compression: String = "fast") throws -> (
+    bytes: [UInt8], sizes: [Int64]
+  ) {
     try disks.shell("ewfacquirestream -q -t image -f encase6 -c \(compression) -d sha1 -S \(bytesInSegment) < \(name)")
     let names = try FileManager.default.contentsOfDirectory(atPath: disks.folder.url.path).filter { $0.hasPrefix("image.E") }
     let segments = try names.sorted().map { try disks.bytes(of: $0) }

@@ -89,7 +89,8 @@ struct EmbeddedPictureTests {
     func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
       Test.bigNumber(content.count, bytes: 4) + Array(name.utf8) + content + [0, 0, 0, 0]
     }
-    let png = [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10] + chunk("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]) + chunk("IEND", [])
+    let png =
+      [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10] + chunk("IHDR", [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]) + chunk("IEND", [])
     for head in ["", "Exif\0\0"] {
       let exif = Array(head.utf8) + Test.exif(other)
       let with = Array(png.prefix(33)) + chunk("eXIf", exif) + png.dropFirst(33)
@@ -99,7 +100,9 @@ struct EmbeddedPictureTests {
       #expect(try read(cut) == Told(pictures: ["exif-thumbnail": other]))
       let webp = try Self.testdata("changed/orchard.webp")
       let padded = exif + (exif.count % 2 == 0 ? [] : [0])
-      #expect(try read(webp + Array("EXIF".utf8) + Test.number(exif.count, bytes: 4) + padded) == Told(pictures: ["exif-thumbnail": other]))
+      #expect(
+        try read(webp + Array("EXIF".utf8) + Test.number(exif.count, bytes: 4) + padded)
+          == Told(pictures: ["exif-thumbnail": other]))
     }
     #expect(try read(png) == Told())
     let resource = [4, 0x0c, 0, 0] + Test.bigNumber(other.count + 28, bytes: 4) + [UInt8](repeating: 1, count: 28) + other
@@ -137,7 +140,9 @@ struct EmbeddedPictureTests {
   @Test func picturesBehindAPictureAreFoundByTheirIndex() throws {
     // The index lies in a segment of 4 + 50 bytes behind the first marker; offsets count from behind "MPF\0".
     let entries: ([(Int, Int)]) -> [UInt8] = { list in
-      list.flatMap { Test.number(0, bytes: 4) + Test.number($0.1, bytes: 4) + Test.number($0.0, bytes: 4) + Test.number(0, bytes: 4) }
+      list.flatMap {
+        Test.number(0, bytes: 4) + Test.number($0.1, bytes: 4) + Test.number($0.0, bytes: 4) + Test.number(0, bytes: 4)
+      }
     }
     func index(_ places: [(Int, Int)]) -> [UInt8] {
       Array("MPF\0".utf8) + Test.head() + Test.directory([(0xb002, 7, 16 * places.count, 26)]) + entries(places)
@@ -148,7 +153,8 @@ struct EmbeddedPictureTests {
   }
 
   @Test func aThumbnailOfPhotoshopIsFound() throws {
-    let resource = Array("8BIM".utf8) + [4, 0x0c, 0, 0] + Test.bigNumber(other.count + 28, bytes: 4) + [UInt8](repeating: 0, count: 28) + other
+    let resource =
+      Array("8BIM".utf8) + [4, 0x0c, 0, 0] + Test.bigNumber(other.count + 28, bytes: 4) + [UInt8](repeating: 0, count: 28) + other
     let before = Array("8BIM".utf8) + [3, 0xed, 1, 65] + Test.bigNumber(3, bytes: 4) + [1, 2, 3, 0]
     let file = Test.jpeg(picture, 0xed, Array("Photoshop 3.0\0".utf8) + before + resource)
     #expect(try read(file) == Told(pictures: ["photoshop-thumbnail": other]))
@@ -161,19 +167,24 @@ struct EmbeddedPictureTests {
     let second = start + picture.count
     let directories =
       Test.directory([(0x103, 3, 1, 6), (0x111, 4, 1, start), (0x117, 4, 1, picture.count)], next: 16 + 42)
-      + Test.directory([(0x201, 4, 1, second), (0x202, 4, 1, other.count), (0x14a, 4, 1, 16), (0x8769, 4, 1, 16)], next: 16 + 42 + 54)
+      + Test.directory(
+        [(0x201, 4, 1, second), (0x202, 4, 1, other.count), (0x14a, 4, 1, 16), (0x8769, 4, 1, 16)], next: 16 + 42 + 54)
       + Test.directory([(0x103, 3, 1, 6), (0x111, 4, 1, second + other.count), (0x117, 4, 1, sensor.count)], next: 16)
     return mark + directories + picture + other + sensor
   }
 
   @Test func previewsOfCamerasAreFoundAndTheLargestStandsForThePicture() throws {
-    for mark in [Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0], Array("IIRO".utf8) + Test.number(16, bytes: 4) + Test.number(0, bytes: 8)] {
+    for mark in [
+      Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0],
+      Array("IIRO".utf8) + Test.number(16, bytes: 4) + Test.number(0, bytes: 8),
+    ] {
       let file = raw(mark: mark)
       #expect(file.withUnsafeBytes(MediaType.sniff) == .cameraRaw)
       #expect(try read(file) == Told(pictures: ["preview": picture, "preview-2": other]))
       #expect(try decode(file).get() == decode(picture).get())
     }
-    let none = Array("IIRO".utf8) + Test.number(16, bytes: 4) + [UInt8](repeating: 0, count: 8) + Test.directory([(0x103, 3, 1, 1)])
+    let none =
+      Array("IIRO".utf8) + Test.number(16, bytes: 4) + [UInt8](repeating: 0, count: 8) + Test.directory([(0x103, 3, 1, 1)])
     let failure = if case .failure(let failure) = try decode(none) { failure } else { Optional<Unhashable>.none }
     #expect(failure?.code == .unsupported)
   }
@@ -186,7 +197,9 @@ struct EmbeddedPictureTests {
   }
 
   @Test func previewsInCanonsBoxesAreFound() throws {
-    func box(_ name: String, _ content: [UInt8]) -> [UInt8] { Test.bigNumber(content.count + 8, bytes: 4) + Array(name.utf8) + content }
+    func box(_ name: String, _ content: [UInt8]) -> [UInt8] {
+      Test.bigNumber(content.count + 8, bytes: 4) + Array(name.utf8) + content
+    }
     let zeros = [UInt8](repeating: 0, count: 16)
     let small = box("THMB", zeros[..<8] + Test.bigNumber(other.count, bytes: 4) + zeros[..<4] + other)
     let preview = box("PRVW", zeros[..<12] + Test.bigNumber(picture.count, bytes: 4) + picture)

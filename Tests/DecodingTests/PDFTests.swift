@@ -98,7 +98,9 @@ extension ArchiveTests {
     for _ in 0..<100 {
       var changed = file
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
-        let place = Bool.random(using: &generator) ? Int.random(in: 0..<300, using: &generator) : Int.random(in: file.count - 300..<file.count, using: &generator)
+        let place =
+          Bool.random(using: &generator)
+          ? Int.random(in: 0..<300, using: &generator) : Int.random(in: file.count - 300..<file.count, using: &generator)
         changed[place] = UInt8.random(in: 0...255, using: &generator)
       }
       let told = try read(changed, as: .pdf)

@@ -26,8 +26,7 @@ extension DecoderPool {
   /// One pool for the tests that need nothing special.
   static let shared = Result { try DecoderPool(size: 1) }
 
-  func decode(_ file: [UInt8], as type: MediaType? = nil, smallestSide: Int? = nil) throws -> Result<Plane, Unhashable>
-  {
+  func decode(_ file: [UInt8], as type: MediaType? = nil, smallestSide: Int? = nil) throws -> Result<Plane, Unhashable> {
     try withLease { lease in
       try file.withUnsafeBytes { try lease.append($0) }
       let type = type ?? file.withUnsafeBytes(MediaType.sniff) ?? .png

@@ -70,7 +70,8 @@ struct DatabaseFormatTests {
   /// asked for is passed over: what counts is the table, in its order.
   @Test func textIsNoBytesAndAnIndexIsNoTable() throws {
     let path = try make(
-      "order.db", "CREATE TABLE FILE (crc32 TEXT, sha256 TEXT, sha1 TEXT, md5 TEXT)", "CREATE INDEX i ON FILE (sha256, sha1, md5)",
+      "order.db", "CREATE TABLE FILE (crc32 TEXT, sha256 TEXT, sha1 TEXT, md5 TEXT)",
+      "CREATE INDEX i ON FILE (sha256, sha1, md5)",
       "INSERT INTO FILE VALUES ('0', '\(Self.hex(9, 32))', NULL, NULL), ('0', '\(Self.hex(5, 32))', NULL, NULL)",
       "INSERT INTO FILE VALUES ('0', '\(Self.hex(0xAB, 16))', NULL, NULL)")
     let (report, entries) = try read(path)
@@ -123,7 +124,8 @@ struct DatabaseFormatTests {
         bytes = bytes.prefix(.random(in: 16..<sound.count, using: &generator))
       } else {
         for _ in 0..<1 << (number % 6) {
-          bytes[.random(in: 16..<(number % 2 == 0 ? 400 : sound.count), using: &generator)] = .random(in: 0...255, using: &generator)
+          bytes[.random(in: 16..<(number % 2 == 0 ? 400 : sound.count), using: &generator)] = .random(
+            in: 0...255, using: &generator)
         }
       }
       let damaged = scratch.url.appending(path: "damaged.db")

@@ -142,7 +142,9 @@ struct PartnerFormatTests {
     #expect(frames.entries[0].video?.frames.map(\.seconds) == [0, 1] && frames.entries[0].video?.comparableFrames == 1)
     let flat = try read("0,49,\(pdq),0.000\n30,0,\(pdq),1.000\n")
     #expect(flat.entries.isEmpty && flat.reasons == ["no frame of quality 50 or more in the video"])
-    for line in ["0,100,\(pdq),-1", "0,100,\(pdq),nan", "0,100,\(pdq),1e300", "-1,100,\(pdq),0", "0,101,\(pdq),0", "0,100,\(md5),0"] {
+    for line in [
+      "0,100,\(pdq),-1", "0,100,\(pdq),nan", "0,100,\(pdq),1e300", "-1,100,\(pdq),0", "0,101,\(pdq),0", "0,100,\(md5),0",
+    ] {
       #expect(try read(line) { $0.format = .vpdq }.report.rejected == 1, "\(line)")
     }
     let zeros = String(repeating: "0", count: 40)

@@ -66,8 +66,7 @@ struct StreamReaderTests {
     let bomb =
       "<?xml version=\"1.0\"?><!DOCTYPE q [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM \"file:///etc/hostname\">]><queryResult>&a;&b;</queryResult>"
     #expect(throws: ExchangeError(.malformed, "")) { try read(bomb) }
-    for text in ["", "<other/>", "x<queryResult/>", "<queryResult/>x", "<queryResult/><image/>", "&amp;<queryResult/>"]
-    {
+    for text in ["", "<other/>", "x<queryResult/>", "<queryResult/>x", "<queryResult/><image/>", "&amp;<queryResult/>"] {
       #expect(throws: ExchangeError(.malformed, ""), "\(text)") { try read(text) { $0.format = .ncmec } }
     }
     #expect(throws: ExchangeError(.wrongEncoding, "")) {

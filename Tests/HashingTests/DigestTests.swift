@@ -41,7 +41,7 @@ struct DigestTests {
       for (algorithm, tool) in [(DigestAlgorithm.md5, "md5sum"), (.sha1, "sha1sum"), (.sha256, "sha256sum")] {
         let printed = try run("/usr/bin/\(tool)", [path]).text.prefix { $0 != " " }
         let digest = try bytes.withUnsafeBytes { try Digester.digests(of: $0, [algorithm])[0] }
-      #expect(digest.hex == printed)
+        #expect(digest.hex == printed)
       }
     }
   }

@@ -30,7 +30,8 @@ struct HashListBuilderTests {
       return ListEntry(
         id: number % 2 == 0 ? "e\(number)" : nil, recordNumber: number + 1, digests: [digest],
         perceptualHashes: number % 4 == 0 ? [generator.hash(quality: UInt8(number % 101))] : [],
-        contributor: ["one", "two", nil][number % 3], category: number % 7 == 0 ? .init(scheme: "S", label: "\(number % 2)") : nil)
+        contributor: ["one", "two", nil][number % 3], category: number % 7 == 0 ? .init(scheme: "S", label: "\(number % 2)") : nil
+      )
     }
   }
 

@@ -71,7 +71,8 @@ struct HostileListTests {
       for _ in 0..<Int.random(in: 2...5, using: &generator) {
         let field = fields.randomElement(using: &generator)!
         let other = fields.filter { $0.width == field.width }.randomElement(using: &generator)!
-        let copied = other.width == 8 ? file.number(UInt64.self, at: other.offset) : UInt64(file.number(UInt32.self, at: other.offset))
+        let copied =
+          other.width == 8 ? file.number(UInt64.self, at: other.offset) : UInt64(file.number(UInt32.self, at: other.offset))
         put(Bool.random(using: &generator) ? copied : Self.extremes.randomElement(using: &generator)!, field, &file)
       }
       try file.sealHeader()
@@ -104,7 +105,9 @@ struct HostileListTests {
           let refused = isRefusedByVerification(list)
           // These must be as the records are; the others may say what they like.
           if kind == .fanOut && file.bytes != original.bytes { #expect(refused, "\(number) at \(offset)") }
-          if [.videoStarts, .frames].contains(kind) && file.bytes != original.bytes { #expect(refused, "\(number) at \(offset)") }
+          if [.videoStarts, .frames].contains(kind) && file.bytes != original.bytes {
+            #expect(refused, "\(number) at \(offset)")
+          }
           if kind == .entryIndexes && UInt32(truncatingIfNeeded: number) > 2 { #expect(refused, "\(number) at \(offset)") }
         }
       }

@@ -123,7 +123,9 @@ struct ListCatalogTests {
     var generator = SeededGenerator(seed: 4)
     let known = generator.digest()
     let small = ListCatalog(home: FilePath(mount))
-    _ = try small.update(ListUpdate(name: "l", source: "s", created: Self.day)) { try $0.add(ListEntry(recordNumber: 1, digests: [known])) }
+    _ = try small.update(ListUpdate(name: "l", source: "s", created: Self.day)) {
+      try $0.add(ListEntry(recordNumber: 1, digests: [known]))
+    }
     #expect(throws: MatchingError(.diskFull, "")) {
       try small.update(ListUpdate(name: "l", source: "s", created: Self.day)) { builder in
         for number in 1...10_000 { try builder.add(ListEntry(recordNumber: number, digests: [generator.digest()])) }

@@ -35,7 +35,10 @@ struct ListUpdateTests {
     let added = try catalog.update(update(.add)) { builder in
       // "b" again by the same contributor says nothing new; "c" by another one does, and contradicts the first.
       for (text, who) in [("b", "one"), ("d", "three")] { try builder.add(entry(text, who, "1")) }
-      try builder.add(ListEntry(id: "c2", recordNumber: 3, digests: [digest(.sha256, "c")], contributor: "one", category: .init(scheme: "S", label: "2")))
+      try builder.add(
+        ListEntry(
+          id: "c2", recordNumber: 3, digests: [digest(.sha256, "c")], contributor: "one", category: .init(scheme: "S", label: "2")
+        ))
     }
     #expect(added.counts == HashListCounts(accepted: 8, duplicates: 3, entries: 6))
     #expect(added.difference.map { [$0.added, $0.removed, $0.kept] } == [2, 0, 6])
@@ -155,7 +158,9 @@ struct ListGovernanceTests {
   private let scratch = try! TemporaryDirectory()
 
   private func list(_ name: String, _ hash: PerceptualHash, _ digests: [Digest] = []) throws -> HashList {
-    try makeList([ListEntry(id: "\(name)-1", recordNumber: 1, digests: digests, perceptualHashes: [hash])], in: scratch, name: name).list
+    try makeList(
+      [ListEntry(id: "\(name)-1", recordNumber: 1, digests: digests, perceptualHashes: [hash])], in: scratch, name: name
+    ).list
   }
 
   @Test func aNegativeListTakesTheWeightFromNearMatchesAndNotFromExactOnes() throws {
@@ -232,7 +237,9 @@ struct ListSignatureTests {
     return try catalog.update(update) { try $0.add(ListEntry(recordNumber: 1, digests: [digest(.md5, text)])) }.list.version
   }
 
-  private func trust(_ pem: String) throws { try pem.write(toFile: "\(catalog.folder)/TRUSTED", atomically: true, encoding: .utf8) }
+  private func trust(_ pem: String) throws {
+    try pem.write(toFile: "\(catalog.folder)/TRUSTED", atomically: true, encoding: .utf8)
+  }
 
   @Test func onlyListsSignedByATrustedKeyAreOpenedWhereKeysAreTrusted() throws {
     guard let key = try makeKey("key"), let other = try makeKey("other") else { return }
@@ -259,7 +266,9 @@ struct ListSignatureTests {
     let last = right.index(right.startIndex, offsetBy: 85)
     let place = try #require(digits.firstIndex(of: right[last]))
     let slack = right.replacingCharacters(in: last...last, with: String(digits[place + 1]))
-    for wrong in [slack, "", "AAAA", String(right.reversed()), right.replacing("A", with: "B"), String(repeating: "A", count: 88)] where wrong != right {
+    for wrong in [
+      slack, "", "AAAA", String(right.reversed()), right.replacing("A", with: "B"), String(repeating: "A", count: 88),
+    ] where wrong != right {
       try wrong.write(toFile: path, atomically: true, encoding: .utf8)
       #expect(throws: MatchingError(.wrongSignature, "")) { try catalog.loadBlocklist() }
     }
@@ -278,7 +287,10 @@ struct ListSignatureTests {
     try key.publicPEM.write(toFile: scratch.path("public.pem"), atomically: true, encoding: .utf8)
     let result = try run(
       "/usr/bin/env",
-      ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", scratch.path("public.pem"), "-rawin", "-in", message, "-sigfile", scratch.path("signature")])
+      [
+        "openssl", "pkeyutl", "-verify", "-pubin", "-inkey", scratch.path("public.pem"), "-rawin", "-in", message, "-sigfile",
+        scratch.path("signature"),
+      ])
     #expect(result.exitCode == 0, "\(result.text)\(result.errorText)")
   }
 

@@ -32,7 +32,8 @@ struct NearIndexTests {
     for queries in queries {
       for distance in isLongRun ? Array(0...63) : [0, 16, 31, 40, 63] {
         let found = try list.matches(near: queries, within: distance, leastQuality: 0)
-        let isRight = Dictionary(uniqueKeysWithValues: found.map { ($0.entry, $0.distanceInBits) }) == expected(hashes, queries, distance)
+        let isRight =
+          Dictionary(uniqueKeysWithValues: found.map { ($0.entry, $0.distanceInBits) }) == expected(hashes, queries, distance)
         #expect(isRight, "\(comment), \(queries.count) queries within \(distance)")
       }
     }
@@ -49,7 +50,8 @@ struct NearIndexTests {
     var generator = SeededGenerator(seed: 22)
     let centres = (0..<30).map { _ in generator.hash() }
     let hashes = (0..<9000).map { n in generator.near(centres[n % 30], bits: n % 64) }
-    try check(hashes, (0..<4).map { [generator.near(centres[$0], bits: 8 * $0)] } + [Array(centres.prefix(9))], "clusters, seed 22")
+    try check(
+      hashes, (0..<4).map { [generator.near(centres[$0], bits: 8 * $0)] } + [Array(centres.prefix(9))], "clusters, seed 22")
   }
 
   /// Hashes at exactly the distance, with the differing bits placed where the tolerances of the slots are spent to the last:
@@ -117,7 +119,9 @@ struct NearIndexTests {
         let value = Int(String(digit), radix: 16)!
         return [value >> 3 & 1, value >> 2 & 1, value >> 1 & 1, value & 1]
       }
-      for slots in [NearSlot.slots(recordCount: 10_000), NearSlot.slots(recordCount: 1 << 22), NearSlot.slots(recordCount: 1 << 20)] {
+      for slots in [
+        NearSlot.slots(recordCount: 10_000), NearSlot.slots(recordCount: 1 << 22), NearSlot.slots(recordCount: 1 << 20),
+      ] {
         for slot in slots {
           let due = bits[slot.firstBit..<slot.firstBit + slot.bits].reduce(0) { $0 << 1 | $1 }
           #expect(hash.withBytes { slot.value(of: $0.baseAddress!) } == due)

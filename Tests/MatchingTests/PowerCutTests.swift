@@ -213,4 +213,3 @@ private func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
       right.withUnsafeBytes { memcmp(left.baseAddress!, $0.baseAddress!, $0.count) == 0 }
     }
 }
-

@@ -115,7 +115,8 @@ struct VideoListTests {
     #expect(added.difference?.counts[.vpdq] == .init(added: 2, removed: 0, kept: 3))
     try added.list.verify()
     #expect(try search(added.list, videos[2]).filter { $0.video?.listedPercent == 100 }.map(\.entry) == ["v2", "again2"])
-    #expect(try Set(search(added.list, try video("shared", 0..<1)).map(\.entry)) == ["v0", "v1", "v2", "again2", "again3", "again4"])
+    #expect(
+      try Set(search(added.list, try video("shared", 0..<1)).map(\.entry)) == ["v0", "v1", "v2", "again2", "again3", "again4"])
     let removed = try catalog.update(update(.remove)) {
       try $0.remove(entry("", videos[1]))
       try $0.remove(ListEntry(id: "again3", recordNumber: 1, contributor: "two"))

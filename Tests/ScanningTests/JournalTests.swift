@@ -43,8 +43,12 @@ struct JournalTests {
     item.origin = MemberOrigin(
       volume: 3, inode: .max, allocation: .deleted, runs: [.init(offset: 1 << 40, length: 9), .init(offset: nil, length: 1)],
       isFragmentedFurther: true)
-    item.storedDigests = [StoredDigest(generator.digest(.md5), isRight: true), StoredDigest(generator.digest(.sha1), isRight: false)]
-    item.frames = [FrameHash(number: 7, seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil))]
+    item.storedDigests = [
+      StoredDigest(generator.digest(.md5), isRight: true), StoredDigest(generator.digest(.sha1), isRight: false),
+    ]
+    item.frames = [
+      FrameHash(number: 7, seconds: 0.04, hash: generator.hash()), FrameHash(seconds: 1e9, hash: generator.hash(quality: nil)),
+    ]
     item.matches = [
       Match(
         list: ListVersion(name: "l", version: "2"), entry: "e", algorithm: .pdq, grade: .near, distanceInBits: 30,
@@ -155,7 +159,8 @@ struct JournalTests {
   }
 
   @Test func recordsOfOnePathComeTogetherFromTheLatestSession() throws {
-    func part(_ name: String, _ member: String?, _ version: Int64, isLast: Bool = false, missing: String? = nil) -> JournalRecord {
+    func part(_ name: String, _ member: String?, _ version: Int64, isLast: Bool = false, missing: String? = nil) -> JournalRecord
+    {
       var item = ScannedItem(at: .file(FilePath(name)), member: member, state: .hashed)
       if let missing { item.missMembers(missing) }
       return JournalRecord(

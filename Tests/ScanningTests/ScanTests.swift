@@ -148,14 +148,17 @@ struct ScanTests {
     func number(_ value: Int, _ bytes: Int = 4) -> [UInt8] { (0..<bytes).reversed().map { UInt8(value >> (8 * $0) & 255) } }
     let exif =
       Array("Exif\0\0MM\0*".utf8) + number(8) + number(1, 2) + number(0x0112_0003) + number(1) + number(1 << 16) + number(26)
-      + number(2, 2) + number(0x0201_0004) + number(1) + number(56) + number(0x0202_0004) + number(1) + number(other.count) + number(0)
+      + number(2, 2) + number(0x0201_0004) + number(1) + number(56) + number(0x0202_0004) + number(1) + number(other.count)
+      + number(0)
     let file = [0xff, 0xd8, 0xff, 0xe1] + number(exif.count + other.count + 2, 2) + exif + other + main.dropFirst(2)
     try put("a.jpg", file)
     try put("b.jpg", other)
     let (items, summary) = try scan(perceptual: true, workers: 1)
     #expect(items.map(\.member) == [nil, "exif-thumbnail", nil] && summary.counts.entries == 2 && summary.counts.isComplete)
     #expect(items.allSatisfy { $0.perceptual == .hashed })
-    #expect(items[1].fingerprint == items[2].fingerprint && items[0].fingerprint?.perceptualHash != items[1].fingerprint?.perceptualHash)
+    #expect(
+      items[1].fingerprint == items[2].fingerprint && items[0].fingerprint?.perceptualHash != items[1].fingerprint?.perceptualHash
+    )
   }
 
   @Test func membersOfArchivesAreItemsBehindTheirArchive() throws {
@@ -188,9 +191,16 @@ struct ScanTests {
     let list = try blocklist(entries).blocklist
     let videos = Corpus.root.appending(path: "media/videos").path
     let (items, summary) = try scan([videos], blocklist: list, perceptual: true)
-    let found = Set(items.filter { $0.verdict == .review && $0.matches.allSatisfy { $0.grade == .near } }.map { $0.place.path!.lastComponent!.string })
+    let found = Set(
+      items.filter { $0.verdict == .review && $0.matches.allSatisfy { $0.grade == .near } }.map {
+        $0.place.path!.lastComponent!.string
+      })
     // Plain comparison misses the mirrored film and the one with a letterbox.
-    #expect(found == Set(try Corpus.table("media/videos.csv").filter { $0["motif"] == "tour" }.map { $0["file"]!.replacing("videos/", with: "") }))
+    #expect(
+      found
+        == Set(
+          try Corpus.table("media/videos.csv").filter { $0["motif"] == "tour" }.map { $0["file"]!.replacing("videos/", with: "") }
+        ))
     #expect(items.allSatisfy { $0.perceptual == .hashed && !$0.frames.isEmpty } && summary.counts.isComplete)
   }
 
@@ -308,7 +318,8 @@ struct ScanTests {
     let decoders = try DecoderPool(size: 4, decoder: FilePath(builtProgram("muhafiz-decoder")))
     let all = Canaries(blocklist: Blocklist([]), options: ScanOptions(workers: 2), decoders: decoders)
     #expect(try all.run() == [])
-    let digestsOnly = Canaries(blocklist: Blocklist([]), options: ScanOptions(perceptual: false, archives: false, workers: 1), decoders: nil)
+    let digestsOnly = Canaries(
+      blocklist: Blocklist([]), options: ScanOptions(perceptual: false, archives: false, workers: 1), decoders: nil)
     #expect(try digestsOnly.run() == [])
   }
 

@@ -43,7 +43,8 @@ public struct TestDisks {
   @discardableResult
   public func shell(_ script: String) throws -> String {
     let result = try run(
-      "/bin/sh", ["-ec", script], environment: ["PATH": "/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLS_SKIP_CHECK": "1"],
+      "/bin/sh", ["-ec", script],
+      environment: ["PATH": "/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin", "MTOOLS_SKIP_CHECK": "1"],
       in: folder.url)
     if result.exitCode != 0 { throw ShellFailure(script: script, text: result.text + result.errorText) }
     return result.text
@@ -93,7 +94,9 @@ public struct TestDisks {
   public func deleteFromNTFS(_ name: String, _ file: String) throws {
     var image = try bytes(of: name)
     func number(_ offset: Int, _ size: Int) -> Int { (0..<size).reduce(0) { $0 | Int(image[offset + $1]) << (8 * $1) } }
-    func put(_ value: Int, _ offset: Int, _ size: Int) { for byte in 0..<size { image[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) } }
+    func put(_ value: Int, _ offset: Int, _ size: Int) {
+      for byte in 0..<size { image[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
+    }
     let cluster = number(11, 2) * number(13, 1)
     let recordSize = Int8(bitPattern: image[64]) > 0 ? Int(image[64]) * cluster : 1 << -Int(Int8(bitPattern: image[64]))
     let inode = try shell("ifind -n '\(file)' \(name)").trimmingCharacters(in: .whitespacesAndNewlines)

@@ -27,7 +27,9 @@ let benchmarks: @Sendable () -> Void = {
     let floats = bytes.map { Float($0) * 0.999 }
     Benchmark("PDQ of \(width) × \(height) gray samples") { benchmark in
       bytes.withUnsafeBufferPointer { samples in
-        for _ in benchmark.scaledIterations { blackHole(PDQ.hash(LumaPlane(width: width, height: height, samples: .bytes(samples)))) }
+        for _ in benchmark.scaledIterations {
+          blackHole(PDQ.hash(LumaPlane(width: width, height: height, samples: .bytes(samples))))
+        }
       }
     }
     Benchmark("PDQ of \(width) × \(height) colour samples, eight ways") { benchmark in

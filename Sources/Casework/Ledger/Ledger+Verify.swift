@@ -10,8 +10,7 @@ extension Ledger {
   /// - Parameters:
   ///   - given: Notes of checkpoints that somebody kept, with the names of their files.
   ///   - workers: Threads that read and hash.
-  public func verify(against given: [(name: String, note: String)] = [], workers: Int = 2) throws -> LedgerVerification
-  {
+  public func verify(against given: [(name: String, note: String)] = [], workers: Int = 2) throws -> LedgerVerification {
     var result = LedgerVerification()
     // Whoever is to check a ledger need not be able to sign it.
     let key = try LedgerKey.loadPublic(at: files.key) ?? key().publicKey

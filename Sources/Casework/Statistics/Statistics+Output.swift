@@ -31,7 +31,9 @@ extension Statistics {
     for table in tables {
       for row in table.rows {
         for (column, cell) in zip(table.columns, row.cells) {
-          lines.append([table.title, row.label, column, cell.description].map { $0 == "-" ? $0 : $0.withoutFormula.csvField() }.joined(separator: ","))
+          lines.append(
+            [table.title, row.label, column, cell.description].map { $0 == "-" ? $0 : $0.withoutFormula.csvField() }.joined(
+              separator: ","))
         }
       }
     }

@@ -48,8 +48,7 @@ extension CaseStore {
   }
 
   /// Agrees that a name which others may share is blocked.
-  public func approveBlock(_ number: TakedownNumber, reason: String, by actor: String, at time: Date) throws -> DNSBlock
-  {
+  public func approveBlock(_ number: TakedownNumber, reason: String, by actor: String, at time: Date) throws -> DNSBlock {
     try changeBlock(number, action: "approve-block", by: actor, at: time) { takedown, database, ledger in
       guard let block = try dnsBlocks(of: number, in: database).first else { return .failure("no block was ordered") }
       if reason.allSatisfy(\.isWhitespace) { return .failure("a reason is needed before anything is done") }

@@ -44,8 +44,7 @@ extension CaseStore {
   }
 
   /// Says that what a case is about was found where a report points to: a takedown can then be ordered there.
-  public func link(_ number: CaseNumber, with report: ReportNumber, why: String, by actor: String, at time: Date) throws
-  {
+  public func link(_ number: CaseNumber, with report: ReportNumber, why: String, by actor: String, at time: Date) throws {
     try change(number, by: actor, at: time, action: "link") { _, database in
       if why.allSatisfy(\.isWhitespace) { return .failure("a reason is needed before anything is done") }
       try database.execute(sql: "UPDATE report SET case_id = ? WHERE id = ?", arguments: [number.value, report.value])

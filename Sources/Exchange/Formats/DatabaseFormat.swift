@@ -51,7 +51,8 @@ struct DatabaseFormat {
       throw ExchangeError(
         .cannotRead, "\(sink.fileName) is no file that a database could be read from: \(error.message ?? "")")
     } catch let error as DatabaseError {
-      let reason = error.resultCode.primaryResultCode == .SQLITE_INTERRUPT ? "it never ends" : error.message ?? "\(error.resultCode)"
+      let reason =
+        error.resultCode.primaryResultCode == .SQLITE_INTERRUPT ? "it never ends" : error.message ?? "\(error.resultCode)"
       throw ExchangeError(.malformed, "\(sink.fileName) cannot be read as a database: \(reason)")
     } catch let error as Errno {
       throw ExchangeError(.cannotRead, "\(sink.fileName) is no file that a database could be read from: \(error)")

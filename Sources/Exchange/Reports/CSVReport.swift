@@ -32,7 +32,8 @@ public struct CSVReport: ItemReport {
     func digest(_ name: String) -> String { digests.first { $0.algorithm.name == name }?.hex ?? "" }
     let hash = item.fingerprint?.perceptualHash
     let common = [
-      text ?? "", (text == nil ? bytes : nil).map { Data($0).base64EncodedString() } ?? "", item.sizeInBytes.map { String($0) } ?? "",
+      text ?? "", (text == nil ? bytes : nil).map { Data($0).base64EncodedString() } ?? "",
+      item.sizeInBytes.map { String($0) } ?? "",
       item.mediaType ?? "", item.state.name, perceptual, item.reason ?? "", digest("md5"), digest("sha1"), digest("sha256"),
       hash?.hex ?? "", hash?.quality.map { String($0) } ?? "", item.verdict?.rawValue ?? "",
     ]
@@ -46,6 +47,8 @@ public struct CSVReport: ItemReport {
     var url = ""
     if case .url(let text) = item.place { url = text }
     let place = [item.member ?? "", contents, url]
-    return (matches.isEmpty ? [none] : matches).map { (common + $0 + place).map { $0.withoutFormula.csvField() }.joined(separator: ",") }
+    return (matches.isEmpty ? [none] : matches).map {
+      (common + $0 + place).map { $0.withoutFormula.csvField() }.joined(separator: ",")
+    }
   }
 }

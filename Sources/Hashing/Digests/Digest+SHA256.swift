@@ -10,7 +10,8 @@ extension Digest {
     }
     var words = SIMD4<UInt64>.zero
     let made = withUnsafeMutableBytes(of: &words) { target in
-      EVP_Digest(bytes.baseAddress, bytes.count, target.baseAddress!.assumingMemoryBound(to: UInt8.self), nil, implementation, nil)
+      EVP_Digest(
+        bytes.baseAddress, bytes.count, target.baseAddress!.assumingMemoryBound(to: UInt8.self), nil, implementation, nil)
     }
     guard made == 1 else {
       throw HashingError(code: .digestFailed, description: "OpenSSL failed while making a sha256 digest")

@@ -59,7 +59,8 @@ public struct Digester: ~Copyable {
       let digest = try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(EVP_MAX_MD_SIZE)) { buffer in
         var length: UInt32 = 0
         guard EVP_DigestFinal_ex(context.state, buffer.baseAddress, &length) == 1,
-          let digest = Digest(context.algorithm, bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<Int(length)]))
+          let digest = Digest(
+            context.algorithm, bytes: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<Int(length)]))
         else { throw context.failure }
         return digest
       }

@@ -59,7 +59,8 @@ struct TrustedKeys {
     do { text = try MappedFile.contents(of: path) } catch {
       guard error.code == .listMissing else { throw error }
       throw MatchingError(
-        .unsigned, "list \(list.version.name) \(list.version.version) is not signed, and \(folder.appending("TRUSTED")) asks for it",
+        .unsigned,
+        "list \(list.version.name) \(list.version.version) is not signed, and \(folder.appending("TRUSTED")) asks for it",
         hint: "import it with --sign-with KEY")
     }
     let signature = Data(strictBase64: String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))

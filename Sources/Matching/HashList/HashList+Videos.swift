@@ -101,7 +101,9 @@ extension HashList {
       end = range.upperBound
       let rows = try frameRows(ofVideo: index)
       let record = UnsafeRawBufferPointer(start: try self.record(index, in: videos), count: 32)
-      guard try sha256(rows) == Digest(.sha256, bytes: record) else { throw damaged("video \(index) has other frames than it had") }
+      guard try sha256(rows) == Digest(.sha256, bytes: record) else {
+        throw damaged("video \(index) has other frames than it had")
+      }
       var met: Set<PerceptualHash> = []
       for row in FrameRows(rows) where row.isComparable {
         guard met.insert(PerceptualHash(bytes: row.key)!).inserted else { continue }

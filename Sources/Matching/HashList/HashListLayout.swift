@@ -172,7 +172,8 @@ struct HashListSection: Equatable {
     self.init(kind, algorithm, fanOutBits: Int(row.load(UInt32.self, at: 12)))
     self.offset = offset
     self.size = size
-    guard kind.isPerAlgorithm == (algorithm != .none), kind == .fanOut || fanOutBits == 0, recordSize == row.load(UInt32.self, at: 8), size % recordSize == 0,
+    guard kind.isPerAlgorithm == (algorithm != .none), kind == .fanOut || fanOutBits == 0,
+      recordSize == row.load(UInt32.self, at: 8), size % recordSize == 0,
       UInt64(count) == row.load(UInt64.self, at: 32)
     else { return nil }
   }

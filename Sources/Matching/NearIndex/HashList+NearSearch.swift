@@ -66,7 +66,9 @@ extension HashList {
         let limit = index.recordCount / min(8, queries.count)
         var left: [Int] = []
         for query in queries.indices {
-          let isDone = try indexed(queries[query], index, plan, limit, distance, in: records) { add($0, Hit(query: query, distance: $1)) }
+          let isDone = try indexed(queries[query], index, plan, limit, distance, in: records) {
+            add($0, Hit(query: query, distance: $1))
+          }
           if !isDone { left.append(query) }
         }
         toCompare = left

@@ -73,7 +73,8 @@ extension VideoSearch.Asked {
     var nearest: [Int: HashList.Hit] = [:]
     for (record, hit) in try list.hits(near: forms, within: member.distanceInBits, in: frames) {
       records.insert(record)
-      for video in try list.videos(withFrame: record, in: frames) where nearest[video].map({ hit.distance < $0.distance }) ?? true {
+      for video in try list.videos(withFrame: record, in: frames) where nearest[video].map({ hit.distance < $0.distance }) ?? true
+      {
         nearest[video] = hit
       }
     }
@@ -92,7 +93,8 @@ extension VideoSearch.Asked {
     var met: Set<PerceptualHash> = []
     for record in self.records {
       met.insert(
-        PerceptualHash(bytes: UnsafeRawBufferPointer(start: try list.record(record, in: frames), count: PerceptualHash.byteCount))!)
+        PerceptualHash(
+          bytes: UnsafeRawBufferPointer(start: try list.record(record, in: frames), count: PerceptualHash.byteCount))!)
     }
     var matches: [Match] = []
     for (number, found) in videos.sorted(by: { ($0.value.hit.distance, $0.key) < ($1.value.hit.distance, $1.key) }) {
@@ -104,7 +106,8 @@ extension VideoSearch.Asked {
         let entry = try list.entry(at: index)
         var near = NearMatch(
           // Each group has its hashes in the order of the turns.
-          query: found.hit.query % Dihedral.allCases.count, queryQuality: found.quality, listedQuality: nil, entriesWithin: videos.count)
+          query: found.hit.query % Dihedral.allCases.count, queryQuality: found.quality, listedQuality: nil,
+          entriesWithin: videos.count)
         if member.quarantined.contains(entry.displayName) { near.discount = .quarantined }
         matches.append(
           Match(

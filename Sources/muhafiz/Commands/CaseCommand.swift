@@ -24,7 +24,8 @@ struct CaseList: ParsableCommand {
 
   @OptionGroup var home: HomeOptions
   @Option(help: "text or ndjson.") var format = OutputFormat.text
-  @Option(help: ArgumentHelp("Only cases in this state: \(CaseState.allCases.map(\.rawValue).joined(separator: ", ")).")) var state: CaseState?
+  @Option(help: ArgumentHelp("Only cases in this state: \(CaseState.allCases.map(\.rawValue).joined(separator: ", "))."))
+  var state: CaseState?
   @Option(help: "Only cases with this verdict: block or review.") var verdict: Verdict?
   @Option(help: "Only cases that this person has claimed.") var assignee: String?
   @Option(help: "Only cases with a finding on this exhibit.") var exhibit: String?
@@ -52,8 +53,12 @@ struct CaseList: ParsableCommand {
             + (item.assignee ?? "-").forTerminal)
       }
       let all = try store.caseCount()
-      if cases.count == limit && all > limit { complain("\(all.grouped) cases in all; --before \(cases.last!.number) shows the next") }
-      for run in try store.unfinishedRuns() { complain("warning: run \(run) has no end in the record: it is under way or was cut off") }
+      if cases.count == limit && all > limit {
+        complain("\(all.grouped) cases in all; --before \(cases.last!.number) shows the next")
+      }
+      for run in try store.unfinishedRuns() {
+        complain("warning: run \(run) has no end in the record: it is under way or was cut off")
+      }
     case .ndjson:
       for item in cases { CaseLine.of(item).show() }
     }
@@ -102,12 +107,16 @@ struct CaseShow: ParsableCommand {
       print("")
       print("  \(finding.location.forTerminal)")
       if let origin = finding.location.origin { print("    \(origin.words)") }
-      print("    \(finding.fingerprint.sizeInBytes.grouped) bytes, \(finding.mediaType ?? "unknown type"), verdict \(finding.verdict.rawValue)")
+      print(
+        "    \(finding.fingerprint.sizeInBytes.grouped) bytes, \(finding.mediaType ?? "unknown type"), verdict \(finding.verdict.rawValue)"
+      )
       for digest in finding.fingerprint.digests { print("    \(digest)") }
       if let hash = finding.fingerprint.perceptualHash { print("    \(hash), quality \(hash.quality ?? 0)") }
       for match in finding.matches { print("    \(match.sentence)") }
       print("    first seen \(recorded.firstSeenAt.formatted(.iso8601)) in run \(recorded.firstRun)")
-      if recorded.lastRun != recorded.firstRun { print("    last seen \(recorded.lastSeenAt.formatted(.iso8601)) in run \(recorded.lastRun)") }
+      if recorded.lastRun != recorded.firstRun {
+        print("    last seen \(recorded.lastSeenAt.formatted(.iso8601)) in run \(recorded.lastRun)")
+      }
     }
   }
 }

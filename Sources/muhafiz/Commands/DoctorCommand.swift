@@ -63,7 +63,8 @@ struct DoctorCommand: ParsableCommand {
       let ledger = home.ledger(of: store)
       let places = try ledger.places().count
       return "\(try store.entryCount().grouped) entries, key \(ledger.keyPath.forTerminal), "
-        + (places == 0 ? "no checkpoint is kept elsewhere: 'muhafiz ledger checkpoint --keep-in FOLDER'" : "\(places) places keep checkpoints")
+        + (places == 0
+          ? "no checkpoint is kept elsewhere: 'muhafiz ledger checkpoint --keep-in FOLDER'" : "\(places) places keep checkpoints")
     }
     check("home") {
       let path = home.path

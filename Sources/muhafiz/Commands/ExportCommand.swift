@@ -7,7 +7,8 @@ import SystemPackage
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Writes what others need: statistics, the zone of blocked names; checks the report of a run.",
+    commandName: "export",
+    abstract: "Writes what others need: statistics, the zone of blocked names; checks the report of a run.",
     subcommands: [ExportStatistics.self, ExportRPZ.self, ExportCheck.self])
 }
 

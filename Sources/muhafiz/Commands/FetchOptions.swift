@@ -10,8 +10,7 @@ struct FetchOptions: ParsableArguments {
       valueName: "url"))
   var proxy: String?
   @Option(help: ArgumentHelp("What hosts are told of the program.", valueName: "text")) var userAgent: String?
-  @Option(help: ArgumentHelp("Ports that are visited. Default 80,443,8080,8443.", valueName: "ports")) var ports:
-    String?
+  @Option(help: ArgumentHelp("Ports that are visited. Default 80,443,8080,8443.", valueName: "ports")) var ports: String?
   @Option(help: ArgumentHelp("Seconds for one URL, redirects included. Default 30.", valueName: "seconds"))
   var limitFetchSeconds: Double?
   @Option(help: ArgumentHelp("Bytes of one body. Default 256 MiB.", valueName: "bytes")) var limitBodyBytes: Int?

@@ -28,7 +28,8 @@ struct HashCommand: ParsableCommand {
       """)
 
   @Option(help: "text, ndjson, or vpdq for the frames of one video as vPDQ's tools write them.") var format = Format.text
-  @Option(help: "Digests to take, with commas between: md5, sha1, sha256. SHA-256 is always among them.") var digests = "md5,sha1,sha256"
+  @Option(help: "Digests to take, with commas between: md5, sha1, sha256. SHA-256 is always among them.") var digests =
+    "md5,sha1,sha256"
   @Flag(help: "Take digests only.") var noPerceptual = false
   @Flag(help: "Take archives as they are: no member is looked at.") var noArchives = false
   @OptionGroup var limits: LimitOptions
@@ -65,7 +66,9 @@ struct HashCommand: ParsableCommand {
     }
     if let bundle {
       try bundle.write(to: writer)
-      complain("\(bundle.count.grouped) contents in the bundle\(bundle.missing > 0 ? ", \(bundle.missing.grouped) could not be hashed" : "")")
+      complain(
+        "\(bundle.count.grouped) contents in the bundle\(bundle.missing > 0 ? ", \(bundle.missing.grouped) could not be hashed" : "")"
+      )
     }
     try writer.finish()
     throw ExitCode(ExitStatus.of(hasMatch: false, isComplete: summary.counts.isComplete))

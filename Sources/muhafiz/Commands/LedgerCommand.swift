@@ -125,8 +125,7 @@ struct LedgerProve: ParsableCommand {
     name: [.customShort("o"), .customLong("output")],
     help: ArgumentHelp("Write the proof to this file.", valueName: "file"))
   var output: String?
-  @Argument(help: "A case, a takedown or a report, like C-000012 or T-000003; or the number of an entry.") var subject:
-    String
+  @Argument(help: "A case, a takedown or a report, like C-000012 or T-000003; or the number of an entry.") var subject: String
 
   func run() throws {
     let ledger = home.ledger(of: try home.requireCaseStore())

@@ -10,15 +10,15 @@ struct LimitOptions: ParsableArguments {
   var limitDepth: Int?
   @Option(help: ArgumentHelp("Members of one archive. Default 100000.", valueName: "count")) var limitEntries: Int?
   @Option(help: ArgumentHelp("Bytes out of one archive. Default 2 GiB.", valueName: "bytes")) var limitBytes: Int64?
-  @Option(help: ArgumentHelp("Bytes out of each byte of an archive. Default 200.", valueName: "count")) var limitRatio:
-    Int64?
+  @Option(help: ArgumentHelp("Bytes out of each byte of an archive. Default 200.", valueName: "count")) var limitRatio: Int64?
   @Option(help: ArgumentHelp("Seconds for reading one archive. Default 60.", valueName: "seconds"))
   var limitArchiveSeconds: Double?
 
   @Option(help: ArgumentHelp("Bytes of holes in one sparse file. Default 16 GiB.", valueName: "bytes"))
   var limitHoles: Int64?
 
-  @Flag(help: "Look at all of every video, also where its verdict stands before, and where it is longer than a quarter of an hour.")
+  @Flag(
+    help: "Look at all of every video, also where its verdict stands before, and where it is longer than a quarter of an hour.")
   var fullVideo = false
 
   @Flag(help: "Decode without a sandbox: whatever takes a decoder over can do what you can.") var unsafeNoSandbox =

@@ -197,8 +197,7 @@ extension HomeOptions {
 
   func sender() throws -> NoticeSender {
     let file = path.appending("sender.json")
-    do { return try JSONDecoder().decode(NoticeSender.self, from: Data(contentsOf: URL(filePath: file.string))) } catch
-    {
+    do { return try JSONDecoder().decode(NoticeSender.self, from: Data(contentsOf: URL(filePath: file.string))) } catch {
       throw UsageError("cannot read \(file)", hint: #"it holds {"org": "…", "contact": "notices@…", "domain": "…"}"#)
     }
   }

@@ -23,7 +23,8 @@ final class RunReport {
   ) throws {
     run = RunDescription(
       id: manifest.plan.run, tool: "muhafiz", toolVersion: Muhafiz.toolVersion, begunAt: manifest.plan.begun,
-      examiner: manifest.examiner, exhibit: manifest.exhibit, host: ProcessInfo.processInfo.hostName, commandLine: CommandLine.arguments,
+      examiner: manifest.examiner, exhibit: manifest.exhibit, host: ProcessInfo.processInfo.hostName,
+      commandLine: CommandLine.arguments,
       workingFolder: FilePath(FileManager.default.currentDirectoryPath), digests: digests,
       lists: manifest.blocklist.members.map {
         RunDescription.List(version: $0.list.version, entries: $0.list.entryCount, sha256: $0.list.digest)

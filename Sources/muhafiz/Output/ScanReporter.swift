@@ -147,7 +147,9 @@ final class ScanReporter {
     if let reference = item.reference {
       way.append("         on \(reference.page), \(reference.element.forTerminal) \(reference.attribute.forTerminal)")
     }
-    if item.chain.count > 1 { way.append("         over " + item.chain.dropFirst().map(\.url.description).joined(separator: " → ")) }
+    if item.chain.count > 1 {
+      way.append("         over " + item.chain.dropFirst().map(\.url.description).joined(separator: " → "))
+    }
     if let reason = item.state.reason {
       return ["\(item.state.name.uppercased().padded(9))\(path): \(reason.forTerminal)"] + way
     }
@@ -171,7 +173,8 @@ final class ScanReporter {
       "matches: \(counts.block.grouped) block, \(counts.review.grouped) review, \(counts.known.grouped) known",
     ]
     if counts.withoutPerceptualHash > 0 {
-      lines.append("\(counts.withoutPerceptualHash.grouped) pictures or videos have no perceptual hash and were compared by digest only")
+      lines.append(
+        "\(counts.withoutPerceptualHash.grouped) pictures or videos have no perceptual hash and were compared by digest only")
     }
     if counts.withoutAllMembers > 0 {
       lines.append("\(counts.withoutAllMembers.grouped) archives were not read to their end")

@@ -18,7 +18,8 @@ extension String {
     var result = ""
     for scalar in unicodeScalars {
       if scalar.properties.generalCategory == .control || scalar.isBidiControl {
-        result += scalar.value < 0x100
+        result +=
+          scalar.value < 0x100
           ? "\\x" + String(scalar.value + 0x100, radix: 16).dropFirst() : "\\u{\(String(scalar.value, radix: 16))}"
       } else {
         result.unicodeScalars.append(scalar)

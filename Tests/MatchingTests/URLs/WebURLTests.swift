@@ -167,8 +167,7 @@ struct WebURLTests {
   }
 
   @Test func canonicalFormIsItsOwnCanonicalForm() throws {
-    for text in ["http://h.example/%2F%5c?%41'#x", "https://[::2]:8443/a%20b?c", "http://1.1/ü", "http://h.example/a%"]
-    {
+    for text in ["http://h.example/%2F%5c?%41'#x", "https://[::2]:8443/a%20b?c", "http://1.1/ü", "http://h.example/a%"] {
       let url = try WebURL(text)
       #expect(try WebURL(url.description) == url)
     }

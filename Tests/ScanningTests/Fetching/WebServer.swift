@@ -33,8 +33,9 @@ final class WebServer: @unchecked Sendable {  // Nothing changes after it has st
     process.standardOutput = output
     try process.run()
     var line = Data()
-    while line.last != UInt8(ascii: "\n"), let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty
-    { line += byte }
+    while line.last != UInt8(ascii: "\n"), let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty {
+      line += byte
+    }
     description = try JSONDecoder().decode(Description.self, from: line)
   }
 

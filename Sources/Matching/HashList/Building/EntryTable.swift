@@ -80,7 +80,9 @@ struct EntryTable: ~Copyable {
     if var id = entry.id {
       let offset = names.size
       let length = try append(&id)
-      guard offset >> Layout.nameOffsetBits == 0 else { throw MatchingError(.tooLarge, "the names of a list are too long together") }
+      guard offset >> Layout.nameOffsetBits == 0 else {
+        throw MatchingError(.tooLarge, "the names of a list are too long together")
+      }
       name = UInt64(offset) | UInt64(length) << UInt64(Layout.nameOffsetBits)
     }
     var listed = Layout.unknownTime

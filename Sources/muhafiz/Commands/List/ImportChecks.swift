@@ -53,7 +53,8 @@ struct NegativeCheck {
         count += 1
         if first.count < Self.most {
           first.append(
-            "entry \(entry.displayName) is \(match.distanceInBits) bits from entry \(match.entry) of the negative list \(match.list.name)")
+            "entry \(entry.displayName) is \(match.distanceInBits) bits from entry \(match.entry) of the negative list \(match.list.name)"
+          )
         }
       }
     }

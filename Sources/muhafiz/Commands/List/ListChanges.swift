@@ -11,7 +11,8 @@ struct ListVerify: ParsableCommand {
 
   func run() throws {
     let lists =
-      names.isEmpty ? try home.catalog.loadBlocklist().members.map(\.list) : try names.flatMap { try home.catalog.versions(of: $0) }
+      names.isEmpty
+      ? try home.catalog.loadBlocklist().members.map(\.list) : try names.flatMap { try home.catalog.versions(of: $0) }
     for list in lists {
       try list.verify()
       print("\(list.version.name) \(list.version.version): \(list.hashCount.grouped) hashes, intact")
@@ -77,7 +78,9 @@ struct ListConfigure: ParsableCommand {
   @Argument(help: "Name of the list.") var name: String
 
   func validate() throws {
-    if action == nil && distance == nil && keep == nil { throw ValidationError("nothing to change: --action, --distance or --keep") }
+    if action == nil && distance == nil && keep == nil {
+      throw ValidationError("nothing to change: --action, --distance or --keep")
+    }
     if let distance, !(0...63).contains(distance) { throw ValidationError("--distance is 0…63, not \(distance)") }
     if let keep, keep < 1 { throw ValidationError("--keep is 1 or more, not \(keep)") }
   }
@@ -85,7 +88,8 @@ struct ListConfigure: ParsableCommand {
   func run() throws {
     let now = try home.catalog.configure(name, action: action, distanceInBits: distance, keep: keep)
     print(
-      "list \(now.name): action \(now.action.rawValue), distance \(now.distance), keeps \(now.keep.map { "\($0)" } ?? "all") versions")
+      "list \(now.name): action \(now.action.rawValue), distance \(now.distance), keeps \(now.keep.map { "\($0)" } ?? "all") versions"
+    )
   }
 }
 

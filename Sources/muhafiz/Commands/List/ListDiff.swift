@@ -74,7 +74,8 @@ struct ListDiff: ParsableCommand {
     let other: HashList? =
       if let named = versions.first { try open(named) } else { try home.catalog.versions(of: name).last }
     guard let other, other.information.version != inForce.version else {
-      throw UsageError("there is no other version of list '\(name)' to compare", hint: "'muhafiz list show \(name)' shows those there are")
+      throw UsageError(
+        "there is no other version of list '\(name)' to compare", hint: "'muhafiz list show \(name)' shows those there are")
     }
     let current = try open(inForce.version)
     return versions.isEmpty ? (current, other) : (other, current)

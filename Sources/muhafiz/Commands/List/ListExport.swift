@@ -25,7 +25,8 @@ struct ListExport: ParsableCommand {
   @Option(help: "Which version. Default: the one in force.") var listVersion: String?
   @Option(
     name: [.customShort("o"), .customLong("output")],
-    help: ArgumentHelp("Write to this file, which appears when all is written; for vpdq: to files in this folder.", valueName: "path"))
+    help: ArgumentHelp(
+      "Write to this file, which appears when all is written; for vpdq: to files in this folder.", valueName: "path"))
   var output: String?
   @Argument(help: "Name of the list.") var name: String
 
@@ -34,14 +35,17 @@ struct ListExport: ParsableCommand {
     if format == .vpdq { try writeVideos(of: list) } else { try writeLines(of: list) }
     for algorithm in MatchAlgorithm.allCases where !format.algorithms.contains(algorithm) {
       let count = list.count(of: algorithm)
-      if count > 0 { complain("warning: left out: \(count.grouped) of \(algorithm.rawValue), which --format \(format.rawValue) does not write") }
+      if count > 0 {
+        complain("warning: left out: \(count.grouped) of \(algorithm.rawValue), which --format \(format.rawValue) does not write")
+      }
     }
   }
 
   private func chosen() throws -> HashList {
     if let listVersion { return try home.catalog.open(ListVersion(name: name, version: listVersion)) }
     guard let active = try home.catalog.active().first(where: { $0.name == name }) else {
-      throw UsageError("no list '\(name)' is in force", hint: "name a version with --list-version; 'muhafiz list show \(name)' shows them")
+      throw UsageError(
+        "no list '\(name)' is in force", hint: "name a version with --list-version; 'muhafiz list show \(name)' shows them")
     }
     return try home.catalog.open(ListVersion(name: name, version: active.version))
   }

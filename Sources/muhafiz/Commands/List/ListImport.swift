@@ -29,7 +29,8 @@ struct ByteCount: ExpressibleByArgument {
   init?(argument: String) {
     let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
     let shift = argument.last.flatMap { units[Character($0.uppercased())] }
-    guard let number = Int(shift == nil ? argument[...] : argument.dropLast()), number >= 0, number < 1 << 30 || shift == nil else {
+    guard let number = Int(shift == nil ? argument[...] : argument.dropLast()), number >= 0, number < 1 << 30 || shift == nil
+    else {
       return nil
     }
     value = number << (shift ?? 0)
@@ -68,7 +69,8 @@ struct ListImport: ParsableCommand {
   @Option(help: "Versions to keep on disk. Default: as before, or all.") var keep: Int?
   @Option(help: "Hold a version that adds or removes more than this share of the one before, in percent.") var holdAbove = 50
   @Flag(help: "Put the version in force however much it changes.") var confirm = false
-  @Option(help: "Memory for sorting, as 512M or 4G; the rest goes through the disk.") var memory = ByteCount(value: HashListBuilder.usualMemory)
+  @Option(help: "Memory for sorting, as 512M or 4G; the rest goes through the disk.") var memory = ByteCount(
+    value: HashListBuilder.usualMemory)
   @Option(help: ArgumentHelp("Sign the list file with this Ed25519 key, in PEM.", valueName: "file")) var signWith: String?
   @Flag(help: "Refuse a whole file at the first record that cannot be used.") var strict = false
   @Option(help: "Who contributed entries that do not say so themselves.") var contributor: String?
@@ -194,7 +196,8 @@ struct ListImport: ParsableCommand {
     }
     if written.isHeld {
       complain("warning: it changes more than \(holdAbove) % of the version before, which stays in force")
-      complain("hint: look at it with 'muhafiz list diff \(name)', then: muhafiz list activate \(name) \(list.information.version)")
+      complain(
+        "hint: look at it with 'muhafiz list diff \(name)', then: muhafiz list activate \(name) \(list.information.version)")
     }
   }
 

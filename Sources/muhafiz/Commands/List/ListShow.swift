@@ -25,7 +25,11 @@ struct ListShow: ParsableCommand {
         name.map { "there is no list '\($0)' in \(catalog.folder)" } ?? "no hash list is in force in \(catalog.folder)",
         hint: "import one: muhafiz list import --name NAME FILE")
     }
-    if format == .text { print("LIST                VERSION        STATE   DISTANCE      SHA-256       SHA-1         MD5         PDQ        VPDQ        SIZE") }
+    if format == .text {
+      print(
+        "LIST                VERSION        STATE   DISTANCE      SHA-256       SHA-1         MD5         PDQ        VPDQ        SIZE"
+      )
+    }
     for list in shown {
       let inForce = active.first { $0.name == list.information.name && $0.version == list.information.version }
       switch format {
@@ -76,7 +80,9 @@ struct ListShow: ParsableCommand {
 
   private func showDetails(_ list: HashList, _ inForce: ListCatalog.Active?) throws {
     let information = list.information
-    print("\nversion \(information.version) was made \(information.created.formatted(.iso8601)) from \(information.source.forTerminal)")
+    print(
+      "\nversion \(information.version) was made \(information.created.formatted(.iso8601)) from \(information.source.forTerminal)"
+    )
     if let base = information.base { print("  as a change of version \(base)") }
     print("  digest \(list.digest.hex)")
     if let from = information.listedFrom, let to = information.listedTo {

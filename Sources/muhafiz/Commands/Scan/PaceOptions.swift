@@ -5,8 +5,7 @@ import Scanning
 /// How long, how fast and in which order a scan reads. None of it changes what is found.
 struct PaceOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Stop after this time, as 90, 30m or 8h; --resume goes on.", valueName: "time")) var maxDuration:
-    Span?
+    help: ArgumentHelp("Stop after this time, as 90, 30m or 8h; --resume goes on.", valueName: "time")) var maxDuration: Span?
   @Option(
     help: ArgumentHelp("Read no more than this in a second, as 50M or 1G.", valueName: "bytes")) var ioLimit: ByteRate?
   @Option(help: "Read in the order of path, or of inode: quicker on disks that turn.") var order = ScanOrder.path
