@@ -56,11 +56,10 @@ public struct Blocklist: Sendable {
 
   /// Finds every entry that a content meets, the strongest grade first, each once.
   ///
-  /// - Parameters:
-  ///   - fingerprint: An MD5 or SHA-1 match is reported as `legacy-exact` also where SHA-256 matches another entry.
-  ///   - turned: Further hashes of the same picture, turned and mirrored; empty for none.
+  /// - Parameter fingerprint: An MD5 or SHA-1 match is reported as `legacy-exact` also where SHA-256 matches another entry. Its
+  ///   picture is asked for as it stands; ``matches(near:)`` asks for turned and mirrored forms too.
   /// - Throws: ``MatchingError`` when a list is damaged: then nothing is known about the content.
-  public func matches(for fingerprint: Fingerprint, turned: [PerceptualHash] = []) throws(MatchingError) -> [Match] {
+  public func matches(for fingerprint: Fingerprint) throws(MatchingError) -> [Match] {
     var matches: [Match] = []
     // Strongest first, so that an entry met by several of its hashes is named by the best of them.
     for digest in fingerprint.digests.sorted(by: { $0.algorithm > $1.algorithm }) where !digest.isOfEmptyContent {
@@ -69,9 +68,9 @@ public struct Blocklist: Sendable {
       }
     }
     guard let hash = fingerprint.perceptualHash else { return matches }
-    for match in try self.matches(near: [hash] + turned) { matches.addNew(match) }
+    for match in try self.matches(near: [hash]) { matches.addNew(match) }
     var search = makeVideoSearch()
-    try search.add([[hash] + turned])
+    try search.add([[hash]])
     for match in try search.matches() { matches.addNew(match) }
     return discounted(matches)
   }

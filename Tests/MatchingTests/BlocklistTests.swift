@@ -80,6 +80,6 @@ struct BlocklistTests {
     let blocklist = Blocklist([try member("turned", ListEntry(recordNumber: 1, perceptualHashes: [turned]), .block)])
     let fingerprint = Fingerprint(sizeInBytes: 1, digests: [], perceptualHash: hash)
     #expect(try blocklist.matches(for: fingerprint).isEmpty)
-    #expect(try blocklist.matches(for: fingerprint, turned: [turned]).count == 1)
+    #expect(try blocklist.matches(near: [hash, turned]).count == 1)
   }
 }
