@@ -100,7 +100,7 @@ def hash_list(name_of, source, entries, version="1"):
         keys = sorted(found[algorithm])
         first = [found[algorithm][key][0] for key in keys]
         bits = 0
-        while bits < 24 and len(keys) >> bits > 64:
+        while bits < 24 and len(keys) >> bits > 32:
             bits += 1
         starts = [0] * (2**bits + 1)
         for key in keys:

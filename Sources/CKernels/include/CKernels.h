@@ -39,6 +39,54 @@ size_t ck_near_search_plain(const uint8_t *records, size_t record_count, const u
 size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t count, const uint8_t *query,
                        unsigned radius, ck_near_hit *hits);
 
+/// Where lookups of one algorithm's digests read: a mapped hash list, and its sections' offsets in it.
+typedef struct {
+  const uint8_t *file;
+  /// One bit for each block of 4096 bytes of the file: found good. Others set bits meanwhile.
+  const uint64_t *verified;
+  size_t filter, filter_blocks;
+  size_t fan_out, fan_out_bits;
+  size_t records, record_count, record_size;
+  /// Four bytes for each record, which most callers ask for next.
+  size_t entry_indexes;
+} ck_digest_index;
+
+// A key is a digest's bytes as big-endian numbers, `first` to `fourth`, zero behind its end. They are handed over one by one,
+// in registers: as a structure they would be stored in eights and read back in sixteens, which waits for all before it.
+
+/// The offset of the filter's block for a key: its first 32 bits are a fraction of all blocks.
+static inline size_t ck_filter_offset(const ck_digest_index *index, uint64_t first) {
+  return index->filter + (((first >> 32) * index->filter_blocks) >> 32) * 32;
+}
+
+/// The offset of the bounds of the bucket that a key's first bits name.
+static inline size_t ck_bounds_offset(const ck_digest_index *index, uint64_t first) {
+  // Shifted twice: a list of one bucket has no bits at all, and 64 is not a distance to shift by.
+  return index->fan_out + ((first >> 1) >> (63 - index->fan_out_bits)) * 4;
+}
+
+/// The record that a key is most likely to be of those from `low` to `high`, the bounds of its bucket: the bits behind
+/// those of the bucket say where in it a digest stands, give or take some places.
+static inline size_t ck_likely_record(const ck_digest_index *index, uint64_t first, size_t low, size_t high) {
+  return low + (((high - low) * ((first << index->fan_out_bits) >> 32)) >> 32);
+}
+
+/// Whether the filter lets a key through. Its block must have been verified.
+int ck_filter_admits(const ck_digest_index *index, uint64_t first, uint64_t second);
+
+/// The filter says that it is not listed.
+#define CK_NOT_LISTED -1
+/// Something that the answer rests on has yet to be verified, or the record is not where it is most likely.
+#define CK_UNDECIDED -2
+
+/// Finds the record of a key by what has been verified, and reads nothing else.
+///
+/// There is no branch in it but for what hardly ever happens: a processor that guesses one wrongly has not begun the next
+/// lookup when it finds out. And there is little of it: what waits for memory keeps later lookups waiting too.
+///
+/// Returns the record's index, CK_NOT_LISTED or CK_UNDECIDED.
+ptrdiff_t ck_find_digest(const ck_digest_index *index, uint64_t first, uint64_t second, uint64_t third, uint64_t fourth);
+
 /// Messages that are digested at once.
 #define CK_LANES 16
 

@@ -11,50 +11,42 @@ struct DigestKey {
 
 /// The sections that lookups of one algorithm's digests go through: filter, fan-out, records.
 ///
-/// Plain numbers, so that a lookup neither counts references nor waits for more than the three places that it reads.
+/// A pointer to plain numbers, so that a lookup neither counts references nor waits for more than the three places that it
+/// reads. The list that this is part of keeps the file mapped.
 struct DigestIndex: @unchecked Sendable {
-  /// The mapped file. The list that this is part of keeps it mapped.
-  private let file: UnsafeRawPointer
-  private let filter: Int
-  private let filterBlocks: Int
-  private let fanOut: Int
-  private let fanOutBits: UInt64
-  private let records: Int
-  private let recordCount: Int
-  private let recordSize: Int
+  private let places: UnsafeMutablePointer<ck_digest_index>
 
-  init(_ file: MappedFile, filter: HashListSection, fanOut: HashListSection, records: HashListSection) {
-    self.file = file.bytes.baseAddress!
-    self.filter = filter.offset
-    filterBlocks = filter.count
-    self.fanOut = fanOut.offset
-    fanOutBits = UInt64(fanOut.fanOutBits)
-    self.records = records.offset
-    recordCount = records.count
-    recordSize = records.recordSize
+  init(
+    _ file: MappedFile, _ tree: HashTree, filter: HashListSection, fanOut: HashListSection, records: HashListSection,
+    entryIndexes: HashListSection
+  ) {
+    places = .allocate(capacity: 1)
+    places.initialize(
+      to: ck_digest_index(
+        file: file.bytes.baseAddress!.assumingMemoryBound(to: UInt8.self), verified: tree.verifiedBits,
+        filter: filter.offset, filter_blocks: filter.count, fan_out: fanOut.offset, fan_out_bits: fanOut.fanOutBits,
+        records: records.offset, record_count: records.count, record_size: records.recordSize,
+        entry_indexes: entryIndexes.offset))
   }
+
+  /// Frees what the index takes. It must not be asked again.
+  func deallocate() { places.deallocate() }
+
+  private var file: UnsafeRawPointer { UnsafeRawPointer(places.pointee.file) }
 
   /// Has the filter's block for a key fetched.
   @inline(__always)
-  func prefetchFilter(_ key: DigestKey) { ck_prefetch(file + filterBlock(key)) }
+  func prefetchFilter(_ key: DigestKey) { ck_prefetch(file + ck_filter_offset(places, key.first)) }
 
   /// Has the bounds of a key's bucket fetched.
   @inline(__always)
-  func prefetchBounds(_ key: DigestKey) { ck_prefetch(file + bounds(key)) }
+  func prefetchBounds(_ key: DigestKey) { ck_prefetch(file + ck_bounds_offset(places, key.first)) }
 
   /// Whether the filter lets a key through: `false` says that it is not listed.
   @inline(__always)
   func admits(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Bool {
-    let offset = filterBlock(key)
-    try tree.verify(offset: offset)
-    // One bit in each lane of the block, from the second eight bytes of the key; `RecordFilter.mask` in numbers.
-    let block = file + offset
-    var all: UInt32 = 1
-    for lane in 0..<8 {
-      let bit = UInt32(truncatingIfNeeded: key.second &>> UInt64(56 - 8 * lane))
-      all &= block.load(fromByteOffset: 4 * lane, as: UInt32.self) &>> bit
-    }
-    return all != 0
+    try tree.verify(offset: ck_filter_offset(places, key.first))
+    return ck_filter_admits(places, key.first, key.second) != 0
   }
 
   /// Where the records of a key's bucket begin and end.
@@ -62,64 +54,44 @@ struct DigestIndex: @unchecked Sendable {
   /// - Throws: ``MatchingError`` with `listCorrupt` where that is outside of the records.
   @inline(__always)
   func bucket(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Range<Int> {
-    let offset = bounds(key)
+    let offset = ck_bounds_offset(places, key.first)
     try tree.verify(offset: offset, fewBytes: 8)
     let low = Int((file + offset).load(as: UInt32.self))
     let high = Int((file + offset).load(fromByteOffset: 4, as: UInt32.self))
-    guard low <= high, high <= recordCount else { throw tree.damaged("a bucket has impossible bounds") }
+    guard low <= high, high <= places.pointee.record_count else { throw tree.damaged("a bucket has impossible bounds") }
     return Range(uncheckedBounds: (low, high))
   }
 
-  /// Has the record fetched that a key is most likely to be.
+  /// Has the records fetched that a key is most likely to be.
   @inline(__always)
   func prefetchRecord(_ key: DigestKey, in bucket: Range<Int>) {
-    ck_prefetch(file + records + likely(key, in: bucket) * recordSize)
-  }
-
-  /// The index of a key's record within its bucket, or `nil`.
-  ///
-  /// The bits behind those of the bucket say where in it a digest stands, give or take some places: from there it is a few
-  /// records up or down, one after the other, which the processor guesses better than any way that turns. The way ends where
-  /// the block does: the next one may be on the disk.
-  @inline(__always)
-  func find(_ key: DigestKey, in bucket: Range<Int>, _ tree: HashTree) throws(MatchingError) -> Int? {
-    if bucket.isEmpty { return nil }
-    let guess = likely(key, in: bucket)
-    let records = file + records
-    var record = records + guess &* recordSize
+    let likely = file + places.pointee.records + likely(key, in: bucket) * places.pointee.record_size
     // Half of the guesses are off by a cache line, one way or the other.
-    ck_prefetch(record - 64)
-    ck_prefetch(record + 64)
-    try tree.verify(offset: record - file, fewBytes: recordSize)
-    let (first, end) = (records + bucket.lowerBound &* recordSize, records + bucket.upperBound &* recordSize)
-    let block = file + (record - file) & ~(HashListLayout.blockSize - 1)
-    // Where the first and the last record in the block may begin.
-    let (low, highest) = (max(first, block), min(end, block + HashListLayout.blockSize) - recordSize)
-    if RecordLayout.prefix(record) < key.first {
-      repeat { record += recordSize } while record <= highest && RecordLayout.prefix(record) < key.first
-      if record > highest {
-        return record == end ? nil : try search(key, in: bucket, from: guess, tree)
-      }
-    } else {
-      let lowest = low + recordSize
-      while record >= lowest && RecordLayout.prefix(record - recordSize) >= key.first { record -= recordSize }
-      // Records before it may begin with the same bytes.
-      if record < lowest && record != first { return try search(key, in: bucket, from: guess, tree) }
-    }
-    if RecordLayout.prefix(record) != key.first { return nil }
-    if compareRest(key, record) == 0 { return (record - records) / recordSize }
-    // Others may begin with the same bytes: in a list that somebody made up.
-    return try search(key, in: bucket, from: guess, tree)
+    for distance in [-64, 0, 64] { ck_prefetch(likely + distance) }
   }
 
-  /// The index of a key's record within its bucket, or `nil`: from a guess on, steps that double enclose it.
-  private func search(_ key: DigestKey, in bucket: Range<Int>, from guess: Int, _ tree: HashTree) throws(MatchingError) -> Int? {
+  /// The index of a key's record, or `nil` where it is not listed.
+  ///
+  /// - Throws: ``MatchingError`` with `listCorrupt` when bytes that the answer rests on are damaged.
+  @inline(__always)
+  func find(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Int? {
+    let found = ck_find_digest(places, key.first, key.second, key.third, key.fourth)
+    if found >= 0 { return found }
+    return found == CK_NOT_LISTED ? nil : try findVerifying(key, tree)
+  }
+
+  /// The same, wherever the record is: each block that is read is verified before.
+  @inline(never)
+  private func findVerifying(_ key: DigestKey, _ tree: HashTree) throws(MatchingError) -> Int? {
+    guard try admits(key, tree) else { return nil }
+    let bucket = try bucket(key, tree)
     var (low, high) = (bucket.lowerBound, bucket.upperBound)
-    var probe = guess
+    // From the guess on, steps that double enclose it.
+    var probe = likely(key, in: bucket)
     var step = 1
     while low < high {
-      let offset = records + probe * recordSize
-      try tree.verify(offset: offset, size: recordSize)
+      let offset = places.pointee.records + probe * places.pointee.record_size
+      try tree.verify(offset: offset, size: places.pointee.record_size)
       let order = compare(key, file + offset)
       if order == 0 { return probe }
       if order < 0 { high = probe } else { low = probe + 1 }
@@ -133,40 +105,17 @@ struct DigestIndex: @unchecked Sendable {
     return nil
   }
 
-  /// The offset of the filter's block for a key, whose first 32 bits are a fraction of all blocks.
-  @inline(__always)
-  private func filterBlock(_ key: DigestKey) -> Int {
-    filter &+ Int(truncatingIfNeeded: ((key.first &>> 32) &* UInt64(truncatingIfNeeded: filterBlocks)) &>> 32)
-      &* HashListLayout.filterBlockSize
-  }
-
-  /// The offset of the bounds of the bucket that a key's first bits name.
-  @inline(__always)
-  private func bounds(_ key: DigestKey) -> Int {
-    // Shifted twice: a list of one bucket has no bits at all, and 64 is not a distance to shift by.
-    let bucket = (key.first &>> 1) &>> (63 &- fanOutBits)
-    return fanOut &+ Int(truncatingIfNeeded: bucket) &* 4
-  }
-
   @inline(__always)
   private func likely(_ key: DigestKey, in bucket: Range<Int>) -> Int {
-    let fraction = (key.first &<< fanOutBits) &>> 32
-    let width = UInt64(truncatingIfNeeded: bucket.upperBound &- bucket.lowerBound)
-    return bucket.lowerBound &+ Int(truncatingIfNeeded: (width &* fraction) &>> 32)
+    ck_likely_record(places, key.first, bucket.lowerBound, bucket.upperBound)
   }
 
   /// Less than, equal to or more than zero, as the key stands before, at or behind the record.
-  @inline(__always)
   private func compare(_ key: DigestKey, _ record: UnsafeRawPointer) -> Int {
-    let first = RecordLayout.prefix(record)
+    let (first, second) = (RecordLayout.prefix(record), RecordLayout.prefix(record + 8))
     if key.first != first { return key.first < first ? -1 : 1 }
-    return compareRest(key, record)
-  }
-
-  private func compareRest(_ key: DigestKey, _ record: UnsafeRawPointer) -> Int {
-    let second = RecordLayout.prefix(record + 8)
     if key.second != second { return key.second < second ? -1 : 1 }
-    switch recordSize {
+    switch places.pointee.record_size {
     case 16: return 0
     case 20:
       let third = UInt64(UInt32(bigEndian: (record + 16).loadUnaligned(as: UInt32.self))) << 32

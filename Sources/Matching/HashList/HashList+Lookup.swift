@@ -60,12 +60,7 @@ extension HashList {
 
   @inline(__always)
   private func find(_ digest: Digest) throws(MatchingError) -> Int? {
-    guard let index = index(digest.algorithm) else { return nil }
-    let key = DigestKey(digest)
-    // Needed on a hit, and there by the time the filter has answered.
-    index.prefetchBounds(key)
-    guard try index.admits(key, tree) else { return nil }
-    return try index.find(key, in: try index.bucket(key, tree), tree)
+    try index(digest.algorithm)?.find(DigestKey(digest), tree)
   }
 
   @inline(__always)

@@ -33,7 +33,7 @@ public final class HashList: Sendable {
     let fanOut: HashListSection
     let entryIndexes: HashListSection
     let furtherEntries: HashListSection
-    /// For digests.
+    /// For digests. Owned.
     let index: DigestIndex?
     /// For perceptual hashes but frames.
     let qualities: HashListSection?
@@ -56,6 +56,8 @@ public final class HashList: Sendable {
       self.nearIndex = nearIndex
       self.videos = videos
     }
+
+    deinit { index?.deallocate() }
   }
 
   /// The frames of all videos, and where those of each begin.
@@ -131,6 +133,7 @@ public final class HashList: Sendable {
       else { throw damaged("the sections for one algorithm do not fit together") }
       var (index, qualities, nearIndex): (DigestIndex?, HashListSection?, NearIndex?)
       var videos: Videos?
+      let furtherEntries = try section(.furtherEntries)
       if keys.algorithm == .pdq {
         let quality = try section(.qualities)
         guard quality.count == keys.count else { throw damaged("there are not as many qualities as perceptual hashes") }
@@ -147,12 +150,12 @@ public final class HashList: Sendable {
       } else {
         let filter = try section(.filter)
         guard filter.count > 0 else { throw damaged("there is no filter for one algorithm") }
-        index = DigestIndex(file, filter: filter, fanOut: fanOut, records: keys)
+        index = DigestIndex(file, tree, filter: filter, fanOut: fanOut, records: keys, entryIndexes: indexes)
       }
       all.append(
         Records(
           algorithm: keys.algorithm, keys: keys, fanOut: fanOut, entryIndexes: indexes,
-          furtherEntries: try section(.furtherEntries), index: index, qualities: qualities, nearIndex: nearIndex,
+          furtherEntries: furtherEntries, index: index, qualities: qualities, nearIndex: nearIndex,
           videos: videos))
     }
     return all

@@ -57,6 +57,9 @@ final class HashTree: Sendable {
     verified.deallocate()
   }
 
+  /// The bits of ``verified`` for a kernel, which reads them atomically; valid while this lives.
+  var verifiedBits: UnsafePointer<UInt64> { UnsafePointer(UnsafeRawPointer(verified).assumingMemoryBound(to: UInt64.self)) }
+
   /// Makes sure that bytes of the data are what the builder wrote.
   ///
   /// - Throws: ``MatchingError`` with `listCorrupt`, naming the block.

@@ -51,8 +51,7 @@ struct LookupBatch: ~Copyable {
     }
     for place in 0..<admitted { index.prefetchRecord(keys[place].key, in: try index.bucket(keys[place].key, tree)) }
     for place in 0..<admitted {
-      let key = keys[place].key
-      if let record = try index.find(key, in: try index.bucket(key, tree), tree) { try body(keys[place].number, record) }
+      if let record = try index.find(keys[place].key, tree) { try body(keys[place].number, record) }
     }
   }
 }
