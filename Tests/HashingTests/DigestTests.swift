@@ -46,6 +46,14 @@ struct DigestTests {
     }
   }
 
+  @Test func whatWouldLeaveLanesEmptyIsDigestedByItself() {
+    for (sizes, alone) in [
+      ([], 0), ([5000], 1), ([0, 0], 2), ([Int](repeating: 640, count: 8), 8), ([Int](repeating: 640, count: 9), 0),
+      ([100_000] + [Int](repeating: 1000, count: 40), 1), ((1...16).map { $0 * 2500 }.reversed(), 0),
+      ((1...64).map { $0 * 625 }.reversed(), 0),
+    ] { #expect(BatchDigester.countAlone(sizes) == alone, "\(sizes)") }
+  }
+
   @Test func manyContentsHaveTheDigestsThatEachHasByItself() throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("contents digested together: seed \(seed); side by side: \(DigestLanes.areTrusted)")

@@ -17,25 +17,40 @@ public struct BatchDigester: ~Copyable {
     lanes = DigestLanes.areTrusted ? DigestLanes(self.algorithms) : nil
   }
 
-  /// A content so much longer than the others that it would leave most lanes empty is digested by itself.
-  private static let leastLanesFilled = 8
+  /// How many blocks are digested one after the other in the time that one step of all lanes takes.
+  private static let blocksPerStep = 8
 
   /// - Returns: For each content, in their order, one digest for each algorithm, in ascending order.
   /// - Throws: ``HashingError``.
   public mutating func digests(of contents: [UnsafeRawBufferPointer]) throws -> [[Digest]] {
     var digests = [[Digest]](repeating: [], count: contents.count)
-    var order = contents.indices.sorted { contents[$0].count > contents[$1].count }[...]
-    var bytes = contents.reduce(0) { $0 + $1.count }
-    while let longest = order.first, lanes == nil || contents[longest].count * Self.leastLanesFilled > bytes {
+    let order = contents.indices.sorted { contents[$0].count > contents[$1].count }
+    let alone = lanes == nil ? order.count : Self.countAlone(order.map { contents[$0].count })
+    for number in order.prefix(alone) {
       try digester.reset()
-      try digester.update(contents[longest])
-      digests[longest] = try digester.finish()
-      bytes -= contents[longest].count
-      order.removeFirst()
+      try digester.update(contents[number])
+      digests[number] = try digester.finish()
     }
-    guard let lanes, !order.isEmpty else { return digests }
-    for (number, made) in zip(order, lanes.digests(of: order.map { contents[$0] })) { digests[number] = made }
+    guard let lanes, alone < order.count else { return digests }
+    let together = order.dropFirst(alone)
+    for (number, made) in zip(together, lanes.digests(of: together.map { contents[$0] })) { digests[number] = made }
     return digests
+  }
+
+  /// How many of the longest contents are best digested by themselves: so much longer than the others that most lanes would be
+  /// empty meanwhile, or too few to fill them.
+  ///
+  /// - Parameter sizes: In bytes, descending.
+  static func countAlone(_ sizes: [Int]) -> Int {
+    var (alone, rest) = (0, sizes.reduce(0, +))
+    var best = (count: sizes.count, cost: rest)
+    for (count, size) in sizes.enumerated() {
+      let cost = alone + blocksPerStep * max(size, rest / Int(CK_LANES))
+      if cost < best.cost { best = (count, cost) }
+      alone += size
+      rest -= size
+    }
+    return best.count
   }
 }
 
