@@ -13,6 +13,10 @@
 
 #define MARKER_EOI 0xD9
 
+/// Of pictures up to this size the luma is taken from red, green and blue, as the reference does: there, rounding and colours
+/// that clip turn bits. In larger ones, where each bit is a mean of many pixels, the stored luma says the same.
+#define MOST_PIXELS_IN_COLOUR (512 * 512)
+
 typedef struct {
   struct jpeg_error_mgr errors;
   struct jpeg_source_mgr source;
@@ -139,8 +143,11 @@ static void decode(
   jpeg_read_header(cinfo, TRUE);
   if (media_check_size(request, result, cinfo->image_width, cinfo->image_height)) return;
   switch (cinfo->jpeg_color_space) {
-  case JCS_GRAYSCALE:
-  case JCS_YCbCr: cinfo->out_color_space = JCS_GRAYSCALE; break;
+  case JCS_GRAYSCALE: cinfo->out_color_space = JCS_GRAYSCALE; break;
+  case JCS_YCbCr:
+    cinfo->out_color_space =
+      (uint64_t)cinfo->image_width * cinfo->image_height <= MOST_PIXELS_IN_COLOUR ? JCS_RGB : JCS_GRAYSCALE;
+    break;
   case JCS_RGB: cinfo->out_color_space = JCS_RGB; break;
   case JCS_CMYK:
   case JCS_YCCK: cinfo->out_color_space = JCS_CMYK; break;
