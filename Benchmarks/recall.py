@@ -74,7 +74,7 @@ def main():
     lines = [
         "# Recall by change", "",
         f"{len(listed)} pictures of the shared corpus (quality {QUALITY} and above), {sum(total.values()):,} changed forms, through `muhafiz scan`;",
-        f"found is a match within {WITHIN} bits of 256. The reference hashes the whole picture, alone or in eight turns; its distances are taken at the same quality. Turned are the listed pictures there, and the scanned ones here: a median lies between, so some pictures are near in one way and not in the other. Made by `Benchmarks/recall.py`.",
+        f"found is a match within {WITHIN} bits of 256. The reference hashes the whole picture, alone or in eight turns; its distances are taken at the same quality. It turns a picture's coefficients, whose samples lie a pixel or two beside those of the turned picture; a scan takes samples where the turned picture has them. Made by `Benchmarks/recall.py`.",
         "", "| change | found | reference | reference, turned |", "| --- | ---: | ---: | ---: |"]
     for transform in total:
         n = total[transform]

@@ -37,6 +37,14 @@ struct BoxWindow {
     (0..<PDQ.side).map { Int((Double($0) + 0.5) * Double(length) / Double(PDQ.side)) }
   }
 
+  /// Where the filtered line has what ``sampledPositions`` of the mirrored line would have, in their order.
+  ///
+  /// A mean reaches as far ahead here as it reaches back there: two passes of an even window lie two places apart. Next to an
+  /// end, where windows are cut, it is the nearest there is.
+  var mirroredPositions: [Int] {
+    sampledPositions.map { max(0, length - 1 - $0 - 2 * (reachAhead - reachBack)) }
+  }
+
   /// Turns sums into means in place, `width` of them for outputs `0 ..< length`.
   func divide(_ sums: UnsafeMutablePointer<Float>) {
     let full = min(firstLeaving, length) - 1..<max(lastEntered, firstLeaving - 1)

@@ -90,13 +90,13 @@ struct EightRowSums {
     advance(through: window.length - 1) { sums, x in sums.store(target + x, stride: stride) }
   }
 
-  /// Writes the means at the sampled positions only: eight rows of 64, one after the other.
-  mutating func writeSampledMeans(at positions: [Int], to target: UnsafeMutablePointer<Float>) {
+  /// Writes the means at some positions only, which ascend: eight rows of as many, one after the other.
+  mutating func writeMeans(at positions: [Int], to target: UnsafeMutablePointer<Float>) {
     for (index, x) in positions.enumerated() {
       advance(through: x) { _, _ in }
-      store(target + index, stride: PDQ.side)
+      store(target + index, stride: positions.count)
       let count = Float(window.count(at: x))
-      for row in 0..<8 { target[row * PDQ.side + index] /= count }
+      for row in 0..<8 { target[row * positions.count + index] /= count }
     }
   }
 }

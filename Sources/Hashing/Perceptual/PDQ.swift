@@ -22,41 +22,65 @@ public enum PDQ {
   /// - Returns: The hash with its quality, 0…100. Under 5 × 5 samples the reference's answer for pictures too small:
   ///   all zeros with quality 0, which nothing is ever matched on. The same for samples that are no numbers.
   public static func hash(_ luma: LumaPlane) -> PerceptualHash {
-    guard let picture = Transformed(luma) else { return PerceptualHash(words: .zero, quality: 0) }
-    return picture.hash(.original)
+    guard let picture = Downsampled(luma, mirrors: false) else { return .none }
+    return picture.transformed().hash()
   }
 
-  /// Hashes a luma plane as it is, turned by quarters and mirrored, from one transform.
+  /// Hashes a luma plane as it is, turned by quarters and mirrored.
   ///
-  /// - Returns: Eight hashes, in the order of ``Dihedral/allCases``. They are nearly, not exactly, the hashes of the
-  ///   turned picture; a finished hash cannot be turned, so a query carries all eight. The first is always ``hash(_:)``.
+  /// - Returns: Eight hashes, in the order of ``Dihedral/allCases``: those of the turned and mirrored pictures, but for a few bits
+  ///   that edges and rounding decide. A finished hash cannot be turned, so a query carries all eight. The first is always
+  ///   ``hash(_:)``. The reference turns the coefficients instead, whose samples lie up to two pixels beside those of the turned
+  ///   picture: as much as recompression changes, and more in small pictures.
   public static func dihedralHashes(_ luma: LumaPlane) -> [PerceptualHash] {
-    guard let picture = Transformed(luma) else {
-      return Dihedral.allCases.map { _ in PerceptualHash(words: .zero, quality: 0) }
+    guard let picture = Downsampled(luma, mirrors: true) else { return Dihedral.allCases.map { _ in .none } }
+    let mirrored = [false, true].map { rows in
+      [false, true].map { picture.transformed(mirrorsRows: rows, mirrorsColumns: $0) }
     }
-    return Dihedral.allCases.map(picture.hash)
+    return Dihedral.allCases.map { dihedral in
+      let steps = dihedral.steps
+      return mirrored[steps.mirrorsRows ? 1 : 0][steps.mirrorsColumns ? 1 : 0].hash(transposes: steps.transposes)
+    }
   }
 }
 
 /// The eight ways to lay a square on itself, in the reference's order and words.
 public enum Dihedral: Int, Sendable, CaseIterable {
   case original, rotate90, rotate180, rotate270, flipX, flipY, flipPlus1, flipMinus1
+
+  /// Each is the picture mirrored from top to bottom, from left to right, both or neither, and then laid on its side or not.
+  var steps: (mirrorsRows: Bool, mirrorsColumns: Bool, transposes: Bool) {
+    switch self {
+    case .original: (false, false, false)
+    case .rotate90: (false, true, true)
+    case .rotate180: (true, true, false)
+    case .rotate270: (true, false, true)
+    case .flipX: (true, false, false)
+    case .flipY: (false, true, false)
+    case .flipPlus1: (false, false, true)
+    case .flipMinus1: (true, true, true)
+    }
+  }
 }
 
-/// A picture's coefficients and quality: all that its eight hashes need.
-private struct Transformed {
-  private let coefficients: [Float]
+extension PerceptualHash {
+  /// The reference's answer for what has no hash.
+  fileprivate static let none = PerceptualHash(words: .zero, quality: 0)
+}
+
+/// A picture's samples and quality: all that its eight hashes need.
+private struct Downsampled {
+  private let samples: PDQSamples
   private let quality: UInt8
 
-  init?(_ luma: LumaPlane) {
+  init?(_ luma: LumaPlane, mirrors: Bool) {
     guard min(luma.width, luma.height) >= PDQ.leastSide else { return nil }
-    let square =
+    samples =
       luma.width == PDQ.side && luma.height == PDQ.side
-      ? luma.floatSamples : PDQDownsampler(width: luma.width, height: luma.height).downsample(luma)
+      ? PDQSamples(of: luma) : PDQDownsampler(width: luma.width, height: luma.height, mirrors: mirrors).downsample(luma)
     // Samples come from a process that a picture may have taken over: what is no luminance has no hash either.
-    guard square.allSatisfy({ abs($0) <= 65_536 }) else { return nil }
-    quality = Transformed.quality(of: square)
-    coefficients = CosineTransform.lowestFrequencies(of: square)
+    guard samples.values.allSatisfy({ abs($0) <= 65_536 }) else { return nil }
+    quality = Self.quality(of: samples.square())
   }
 
   /// 0…100: how much neighbouring samples differ.
@@ -77,31 +101,28 @@ private struct Transformed {
     }
   }
 
-  /// Turning or mirroring a picture transposes its coefficients or changes the sign of every other one.
-  func hash(_ dihedral: Dihedral) -> PerceptualHash {
+  func transformed(mirrorsRows: Bool = false, mirrorsColumns: Bool = false) -> Transformed {
+    Transformed(samples.square(mirrorsRows: mirrorsRows, mirrorsColumns: mirrorsColumns), quality: quality)
+  }
+}
+
+/// The coefficients of 64 × 64 samples: all that the hash needs, and that of the picture laid on its side.
+private struct Transformed {
+  private let coefficients: [Float]
+  private let median: Float
+  private let quality: UInt8
+
+  init(_ square: [Float], quality: UInt8) {
+    coefficients = CosineTransform.lowestFrequencies(of: square)
+    median = lowerMedian(of: coefficients)
+    self.quality = quality
+  }
+
+  func hash(transposes: Bool = false) -> PerceptualHash {
     let side = PDQ.coefficientSide
-    var turned = coefficients
-    for i in 0..<side {
-      for j in 0..<side {
-        let value = coefficients[i * side + j]
-        let (iEven, jEven) = (i.isMultiple(of: 2), j.isMultiple(of: 2))
-        let (target, negated) =
-          switch dihedral {
-          case .original: (i * side + j, false)
-          case .rotate90: (j * side + i, jEven)
-          case .rotate180: (i * side + j, iEven != jEven)
-          case .rotate270: (j * side + i, iEven)
-          case .flipX: (i * side + j, iEven)
-          case .flipY: (i * side + j, jEven)
-          case .flipPlus1: (j * side + i, false)
-          case .flipMinus1: (j * side + i, iEven != jEven)
-          }
-        turned[target] = negated ? -value : value
-      }
-    }
-    let median = lowerMedian(of: turned)
     var words = SIMD4<UInt64>.zero
-    for (bit, value) in turned.enumerated() where value > median {
+    for (index, value) in coefficients.enumerated() where value > median {
+      let bit = transposes ? index % side * side + index / side : index
       words[3 - bit / 64] |= 1 << UInt64(bit % 64)
     }
     return PerceptualHash(words: words, quality: quality)
@@ -169,15 +190,5 @@ private enum CosineTransform {
       for j in 0..<kept { result[i * kept + j] = row[j] }
     }
     return result
-  }
-}
-
-extension LumaPlane {
-  /// All samples as numbers.
-  fileprivate var floatSamples: [Float] {
-    switch samples {
-    case .bytes(let buffer): buffer.map(Float.init)
-    case .floats(let buffer): Array(buffer)
-    }
   }
 }

@@ -2,46 +2,47 @@
 ///
 /// The reference filters the whole plane four times over. Here rows stream through all four passes in groups of eight,
 /// with only a window's worth of rows kept, so the work stays in the cache; the second row pass computes means, and the
-/// second column pass anything at all, only in the 64 sampled columns. Every sum is formed in the reference's order, so
+/// second column pass anything at all, only in the sampled columns. Every sum is formed in the reference's order, so
 /// the 4,096 results are the same bits.
 ///
 ///     luma ──row sums──▶ ring of rows ──column sums──▶ eight rows ──row sums──▶ 64 columns ──column sums──▶ 64 × 64
+///
+/// The mirrored picture is sampled elsewhere, up to a pixel or two off: it takes columns and rows of its own.
 ///
 /// Source: PDQ reference, `pdq/cpp/downscaling/downscaling.cpp`, `jaroszFilterFloat` and `decimateFloat`.
 struct PDQDownsampler {
   private let along: BoxWindow
   private let down: BoxWindow
-  private let sampledColumns: [Int]
-  private let sampledRows: [Int]
+  private let columns: Sampling
+  private let rows: Sampling
 
   private static let group = 8
 
-  init(width: Int, height: Int) {
+  /// - Parameter mirrors: Whether samples of the mirrored picture are wanted too.
+  init(width: Int, height: Int, mirrors: Bool = false) {
     along = BoxWindow(length: width)
     down = BoxWindow(length: height)
-    sampledColumns = along.sampledPositions
-    sampledRows = down.sampledPositions
+    columns = Sampling(along, mirrors: mirrors)
+    rows = Sampling(down, mirrors: mirrors)
   }
 
   /// - Parameter luma: A plane of the size that the downsampler was made for, at least 5 × 5.
-  /// - Returns: 64 rows of 64 samples.
-  func downsample(_ luma: LumaPlane) -> [Float] {
+  func downsample(_ luma: LumaPlane) -> PDQSamples {
     let width = along.length
     let height = down.length
-    var result = [Float](repeating: 0, count: PDQ.side * PDQ.side)
     // A row may be overwritten once it has left the column window, that is `size` rows after it entered.
     let ringRows = (down.size + 2 * Self.group - 1) / Self.group * Self.group
-    withZeroed(ringRows * width) { ring in
+    return withZeroed(ringRows * width) { ring in
       withZeroed(width) { columnSums in
         withZeroed(Self.group * width) { smoothed in
-          var kept = SampledColumns(window: down, sampledRows: sampledRows)
+          var kept = SampledColumns(window: down, rows: rows.positions, columnCount: columns.positions.count)
           var pending = 0
 
           /// Sends the smoothed rows gathered so far through the second row pass.
           func flush() {
             if pending == 0 { return }
             var sums = EightRowSums(rows: smoothed, count: pending, stride: width, window: along)
-            kept.append(count: pending, to: &result) { sums.writeSampledMeans(at: sampledColumns, to: $0) }
+            kept.append(count: pending) { sums.writeMeans(at: columns.positions, to: $0) }
             pending = 0
           }
 
@@ -73,11 +74,11 @@ struct PDQDownsampler {
             if pending == Self.group { flush() }
           }
           flush()
-          kept.finish(&result)
+          kept.finish()
+          return PDQSamples(values: kept.values, columns: columns, rows: rows)
         }
       }
     }
-    return result
   }
 
   /// First row pass: means along up to eight rows from row `y` on.
@@ -149,57 +150,109 @@ struct PDQDownsampler {
   }
 }
 
-/// The second column pass over the 64 sampled columns, which keeps the sampled rows.
+/// Which places of a line are kept, and what they are.
+struct Sampling {
+  /// Distinct, ascending.
+  let positions: [Int]
+  /// For each of the 64 samples, where in `positions` it is; the same of the mirrored line, where it is wanted.
+  let plain, mirrored: [Int]
+
+  init(_ window: BoxWindow, mirrors: Bool) {
+    let plain = window.sampledPositions
+    let mirrored = mirrors ? window.mirroredPositions : []
+    positions = Set(plain + mirrored).sorted()
+    let index = Dictionary(uniqueKeysWithValues: zip(positions, positions.indices))
+    self.plain = plain.map { index[$0]! }
+    self.mirrored = mirrored.map { index[$0]! }
+  }
+}
+
+/// The filtered picture at all places that are sampled.
+struct PDQSamples {
+  let values: [Float]
+  private let columns, rows: Sampling
+
+  fileprivate init(values: [Float], columns: Sampling, rows: Sampling) {
+    self.values = values
+    self.columns = columns
+    self.rows = rows
+  }
+
+  /// A plane of 64 × 64 samples, which stay as they are.
+  init(of luma: LumaPlane) {
+    let all = Sampling(BoxWindow(length: PDQ.side), mirrors: true)
+    self.init(values: luma.floatSamples, columns: all, rows: all)
+  }
+
+  /// 64 rows of 64 samples: of the picture, or of it mirrored.
+  ///
+  /// - Parameters:
+  ///   - mirrorsRows: From top to bottom.
+  ///   - mirrorsColumns: From left to right. Either only where the downsampler was made for it.
+  func square(mirrorsRows: Bool = false, mirrorsColumns: Bool = false) -> [Float] {
+    let columns = mirrorsColumns ? self.columns.mirrored : self.columns.plain
+    return (mirrorsRows ? rows.mirrored : rows.plain).flatMap { row in
+      columns.map { values[row * self.columns.positions.count + $0] }
+    }
+  }
+}
+
+/// The second column pass over the sampled columns, which keeps the sampled rows.
 private struct SampledColumns {
   private let window: BoxWindow
-  private let sampledRows: [Int]
-  /// As many rows of 64 as the window is high, and a group more.
+  private let rows: [Int]
+  private let columnCount: Int
+  /// What was kept: as many rows of `columnCount`.
+  private(set) var values: [Float] = []
+  /// As many rows as the window is high, and a group more.
   private var ring: [Float]
   private let ringRows: Int
-  private var sums = [Float](repeating: 0, count: PDQ.side)
+  private var sums: [Float]
   private var entered = 0
   private var written = 0
 
-  init(window: BoxWindow, sampledRows: [Int]) {
+  init(window: BoxWindow, rows: [Int], columnCount: Int) {
     self.window = window
-    self.sampledRows = sampledRows
+    self.rows = rows
+    self.columnCount = columnCount
     ringRows = (window.size + 15) / 8 * 8
-    ring = [Float](repeating: 0, count: ringRows * PDQ.side)
+    ring = [Float](repeating: 0, count: ringRows * columnCount)
+    sums = [Float](repeating: 0, count: columnCount)
+    values.reserveCapacity(rows.count * columnCount)
   }
 
   /// Takes the next rows, which `fill` writes: room for eight, of which `count` are real.
-  mutating func append(count: Int, to result: inout [Float], fill: (UnsafeMutablePointer<Float>) -> Void) {
+  mutating func append(count: Int, fill: (UnsafeMutablePointer<Float>) -> Void) {
     let start = entered % ringRows
-    ring.withUnsafeMutableBufferPointer { fill($0.baseAddress! + start * PDQ.side) }
+    ring.withUnsafeMutableBufferPointer { fill($0.baseAddress! + start * columnCount) }
     for _ in 0..<count {
-      let row = entered % ringRows * PDQ.side
-      for column in 0..<PDQ.side { sums[column] += ring[row + column] }
+      let row = entered % ringRows * columnCount
+      for column in 0..<columnCount { sums[column] += ring[row + column] }
       if entered >= window.size { leave(entered - window.size) }
-      if entered >= window.reachAhead { emit(entered - window.reachAhead, to: &result) }
+      if entered >= window.reachAhead { emit(entered - window.reachAhead) }
       entered += 1
     }
   }
 
   /// Lets the window empty at the lower edge.
-  mutating func finish(_ result: inout [Float]) {
+  mutating func finish() {
     for step in 0..<window.reachAhead {
       leave(entered + step - window.size)
-      emit(entered + step - window.reachAhead, to: &result)
+      emit(entered + step - window.reachAhead)
     }
   }
 
   private mutating func leave(_ y: Int) {
-    let row = y % ringRows * PDQ.side
-    for column in 0..<PDQ.side { sums[column] -= ring[row + column] }
+    let row = y % ringRows * columnCount
+    for column in 0..<columnCount { sums[column] -= ring[row + column] }
   }
 
-  /// Keeps row `y` as often as it is sampled: more than once where the picture has fewer than 64 rows.
-  private mutating func emit(_ y: Int, to result: inout [Float]) {
-    while written < PDQ.side && sampledRows[written] == y {
-      let count = Float(window.count(at: y))
-      for column in 0..<PDQ.side { result[written * PDQ.side + column] = sums[column] / count }
-      written += 1
-    }
+  /// Keeps row `y` if it is sampled.
+  private mutating func emit(_ y: Int) {
+    guard written < rows.count, rows[written] == y else { return }
+    let count = Float(window.count(at: y))
+    for column in 0..<columnCount { values.append(sums[column] / count) }
+    written += 1
   }
 }
 
@@ -208,5 +261,15 @@ private func withZeroed<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Floa
   withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in
     buffer.initialize(repeating: 0)
     return body(buffer.baseAddress!)
+  }
+}
+
+extension LumaPlane {
+  /// All samples as numbers.
+  fileprivate var floatSamples: [Float] {
+    switch samples {
+    case .bytes(let buffer): buffer.map(Float.init)
+    case .floats(let buffer): Array(buffer)
+    }
   }
 }
