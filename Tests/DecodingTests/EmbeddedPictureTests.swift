@@ -189,6 +189,36 @@ struct EmbeddedPictureTests {
     #expect(failure?.code == .unsupported)
   }
 
+  @Test func aPreviewThatIsTheValueOfAnEntryIsFound() throws {
+    let start = 8 + 18
+    let file =
+      [0x49, 0x49, 0x55, 0] + Test.number(8, bytes: 4) + Test.directory([(0x2e, 7, picture.count, start)]) + picture
+    #expect(file.withUnsafeBytes(MediaType.sniff) == .cameraRaw)
+    #expect(try read(file) == Told(pictures: ["preview": picture]))
+    #expect(try decode(file).get() == decode(picture).get())
+    #expect(try read(file.dropLast(9)).failures["preview"]?.code == .broken)
+  }
+
+  /// Nikon's counts offsets from a header of its own, Olympus's from its first letter.
+  @Test func previewsInNotesOfMakersAreFound() throws {
+    let nikon =
+      Array("Nikon\0\u{2}\u{11}\0\0".utf8) + Test.head() + Test.directory([(0x11, 4, 1, 26)])
+      + Test.directory([(0x201, 4, 1, 56), (0x202, 4, 1, other.count)]) + other
+    func olympus(_ head: String) -> [UInt8] {
+      let first = head.utf8.count + 4
+      return Array(head.utf8) + [0x49, 0x49, 3, 0] + Test.directory([(0x2020, 13, 1, first + 18)])
+        + Test.directory([(0x101, 4, 1, first + 48), (0x102, 4, 1, other.count)]) + other
+    }
+    for note in [nikon, olympus("OLYMPUS\0"), olympus("OM SYSTEM\0\0\0")] {
+      // Within the directory that EXIF's entry names.
+      let file =
+        Test.head() + Test.directory([(0x8769, 4, 1, 26)]) + Test.directory([(0x927c, 7, note.count, 44)]) + note
+      #expect(try read(file) == Told(pictures: ["preview": other]))
+      // What leads nowhere is no preview that should be there.
+      #expect(try read(file.dropLast(other.count + 1)) == Told())
+    }
+  }
+
   @Test func aPreviewOfFujifilmIsFound() throws {
     var file = Array("FUJIFILMCCD-RAW ".utf8) + [UInt8](repeating: 0, count: 144)
     file.replaceSubrange(84..<92, with: Test.bigNumber(160, bytes: 4) + Test.bigNumber(picture.count, bytes: 4))
