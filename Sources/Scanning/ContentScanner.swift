@@ -53,7 +53,8 @@ public struct ContentScanner: Sendable {
   public func scan(_ roots: [FilePath], deliver: @escaping (ScannedItem) throws -> Void) throws -> ScanSummary {
     allowManyOpenFiles()
     let source = WalkSource(
-      roots, order: options.order, mostTurns: options.perceptual || options.archives ? 16 : 64, lookahead: 2 * options.workers,
+      roots, order: options.order, mostTurns: options.perceptual || options.archives ? 16 : 64,
+      mostBytes: min(Int64(SmallFiles.mostSize), control.mostBytesAtOnce), lookahead: 2 * options.workers,
       history: try journal?.history())
     let report = Report(digester: try Digester([.sha256]))
     func deliverAll(_ group: [Walked]) throws {

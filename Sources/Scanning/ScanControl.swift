@@ -46,6 +46,9 @@ public final class ScanControl: Sendable {
     pace(bytes)
   }
 
+  /// What may be read before it is waited for: a tenth of a second's.
+  var mostBytesAtOnce: Int64 { pacing.map { max(1, $0.bytesPerSecond / 10) } ?? .max }
+
   /// Waits as long as reading so many bytes may take, unless the scan is to end.
   func pace(_ bytes: Int) {
     guard let pacing else { return }
@@ -67,7 +70,7 @@ public final class ScanControl: Sendable {
 
 /// When so many bytes may have been read.
 private final class Pacing: Sendable {
-  private let bytesPerSecond: Int64
+  let bytesPerSecond: Int64
   private let due = Mutex(ContinuousClock.now)
 
   init(bytesPerSecond: Int64) { self.bytesPerSecond = bytesPerSecond }

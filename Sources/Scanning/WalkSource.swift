@@ -61,15 +61,20 @@ final class WalkSource: Sendable {
   /// What is handed out at once: asking for each of many small files, workers would wait for each other, and small files
   /// are digested together.
   private let mostTurns: Int
-  private static let bytesInTurns = Int64(SmallFiles.mostSize)
+  private let mostBytes: Int64
 
   /// - Parameters:
   ///   - mostTurns: Files to hand out at once, which are done even where the scan is to stop.
+  ///   - mostBytes: No more are handed out once they have so many.
   ///   - lookahead: Files that are opened, and their reading begun, before it is their turn.
-  init(_ roots: [FilePath], order: ScanOrder, mostTurns: Int, lookahead: Int, history: consuming sending JournalHistory?) {
+  init(
+    _ roots: [FilePath], order: ScanOrder, mostTurns: Int, mostBytes: Int64, lookahead: Int,
+    history: consuming sending JournalHistory?
+  ) {
     state = Mutex(State(walk: DirectoryWalk(roots), history: history))
     self.order = order
     self.mostTurns = mostTurns
+    self.mostBytes = mostBytes
     self.lookahead = lookahead
   }
 
@@ -78,7 +83,7 @@ final class WalkSource: Sendable {
     try state.withLock { state in
       var turns: [Turn] = []
       var bytes: Int64 = 0
-      while turns.count < mostTurns, bytes < Self.bytesInTurns {
+      while turns.count < mostTurns, bytes < mostBytes {
         try fill(&state)
         guard let next = state.coming.popLast() else { break }
         let soon = state.coming.count - lookahead
