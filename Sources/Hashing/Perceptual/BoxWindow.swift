@@ -37,12 +37,15 @@ struct BoxWindow {
     (0..<PDQ.side).map { Int((Double($0) + 0.5) * Double(length) / Double(PDQ.side)) }
   }
 
-  /// Where the filtered line has what ``sampledPositions`` of the mirrored line would have, in their order.
+  /// Where the filtered line has what ``sampledPositions`` of the mirrored line would have, in their order; `nil` where it does
+  /// not have all of it.
   ///
-  /// A mean reaches as far ahead here as it reaches back there: two passes of an even window lie two places apart. Next to an
-  /// end, where windows are cut, it is the nearest there is.
-  var mirroredPositions: [Int] {
-    sampledPositions.map { max(0, length - 1 - $0 - 2 * (reachAhead - reachBack)) }
+  /// A mean reaches as far ahead here as it reaches back there, so two passes of an even window lie two places apart. At an end
+  /// the mirrored window, which is cut there, has one mean more: lines of 129 to 256 samples are sampled that near to it.
+  var mirroredPositions: [Int]? {
+    let shift = 2 * (reachAhead - reachBack)
+    let places = sampledPositions.map { length - 1 - $0 }
+    return shift > 0 && places.last! <= reachAhead ? nil : places.map { $0 - shift }
   }
 
   /// Turns sums into means in place, `width` of them for outputs `0 ..< length`.

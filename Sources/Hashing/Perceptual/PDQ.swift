@@ -28,10 +28,10 @@ public enum PDQ {
 
   /// Hashes a luma plane as it is, turned by quarters and mirrored.
   ///
-  /// - Returns: Eight hashes, in the order of ``Dihedral/allCases``: those of the turned and mirrored pictures, but for a few bits
-  ///   that edges and rounding decide. A finished hash cannot be turned, so a query carries all eight. The first is always
-  ///   ``hash(_:)``. The reference turns the coefficients instead, whose samples lie up to two pixels beside those of the turned
-  ///   picture: as much as recompression changes, and more in small pictures.
+  /// - Returns: Eight hashes, in the order of ``Dihedral/allCases``: those of the turned and mirrored pictures. A finished hash
+  ///   cannot be turned, so a query carries all eight. The first is always ``hash(_:)``. The reference turns the coefficients
+  ///   instead, whose samples lie up to two pixels beside those of the turned picture: of 512 × 512 pixels that takes up to 26
+  ///   bits.
   public static func dihedralHashes(_ luma: LumaPlane) -> [PerceptualHash] {
     guard let picture = Downsampled(luma, mirrors: true) else { return Dihedral.allCases.map { _ in .none } }
     let mirrored = [false, true].map { rows in
@@ -68,19 +68,33 @@ extension PerceptualHash {
   fileprivate static let none = PerceptualHash(words: .zero, quality: 0)
 }
 
-/// A picture's samples and quality: all that its eight hashes need.
+/// A picture's 64 × 64 samples and quality: all that its hashes need.
 private struct Downsampled {
-  private let samples: PDQSamples
+  /// As it is; mirrored from left to right; from top to bottom; both. The first alone where no other is wanted.
+  private let squares: [[Float]]
   private let quality: UInt8
 
   init?(_ luma: LumaPlane, mirrors: Bool) {
     guard min(luma.width, luma.height) >= PDQ.leastSide else { return nil }
-    samples =
-      luma.width == PDQ.side && luma.height == PDQ.side
-      ? PDQSamples(of: luma) : PDQDownsampler(width: luma.width, height: luma.height, mirrors: mirrors).downsample(luma)
+    let ways = mirrors ? [(false, false), (false, true), (true, false), (true, true)] : [(false, false)]
+    if mirrors, luma.width != PDQ.side || luma.height != PDQ.side,
+      let downsampler = PDQDownsampler(mirroringWidth: luma.width, height: luma.height)
+    {
+      let samples = downsampler.downsample(luma)
+      squares = ways.map { samples.square(mirrorsRows: $0, mirrorsColumns: $1) }
+    } else {
+      squares = ways.map { rows, columns in
+        rows || columns ? luma.withMirrored(rows: rows, columns: columns, Self.square) : Self.square(luma)
+      }
+    }
     // Samples come from a process that a picture may have taken over: what is no luminance has no hash either.
-    guard samples.values.allSatisfy({ abs($0) <= 65_536 }) else { return nil }
-    quality = Self.quality(of: samples.square())
+    guard squares.allSatisfy({ $0.allSatisfy { abs($0) <= 65_536 } }) else { return nil }
+    quality = Self.quality(of: squares[0])
+  }
+
+  private static func square(_ luma: LumaPlane) -> [Float] {
+    luma.width == PDQ.side && luma.height == PDQ.side
+      ? luma.floatSamples : PDQDownsampler(width: luma.width, height: luma.height).downsample(luma).square()
   }
 
   /// 0…100: how much neighbouring samples differ.
@@ -102,7 +116,7 @@ private struct Downsampled {
   }
 
   func transformed(mirrorsRows: Bool = false, mirrorsColumns: Bool = false) -> Transformed {
-    Transformed(samples.square(mirrorsRows: mirrorsRows, mirrorsColumns: mirrorsColumns), quality: quality)
+    Transformed(squares[(mirrorsRows ? 2 : 0) + (mirrorsColumns ? 1 : 0)], quality: quality)
   }
 }
 
@@ -190,5 +204,35 @@ private enum CosineTransform {
       for j in 0..<kept { result[i * kept + j] = row[j] }
     }
     return result
+  }
+}
+
+extension LumaPlane {
+  /// All samples as numbers.
+  fileprivate var floatSamples: [Float] {
+    switch samples {
+    case .bytes(let buffer): buffer.map(Float.init)
+    case .floats(let buffer): Array(buffer)
+    }
+  }
+
+  /// Lends the plane mirrored.
+  ///
+  /// - Parameters:
+  ///   - rows: From top to bottom.
+  ///   - columns: From left to right.
+  fileprivate func withMirrored<Result>(rows: Bool, columns: Bool, _ body: (LumaPlane) -> Result) -> Result {
+    func mirrored<Sample>(_ samples: UnsafeBufferPointer<Sample>) -> [Sample] {
+      (0..<height).flatMap { y in
+        let row = samples[(rows ? height - 1 - y : y) * width..<(rows ? height - y : y + 1) * width]
+        return columns ? row.reversed() : Array(row)
+      }
+    }
+    return switch samples {
+    case .bytes(let bytes):
+      mirrored(bytes).withUnsafeBufferPointer { body(LumaPlane(width: width, height: height, samples: .bytes($0))) }
+    case .floats(let floats):
+      mirrored(floats).withUnsafeBufferPointer { body(LumaPlane(width: width, height: height, samples: .floats($0))) }
+    }
   }
 }

@@ -18,12 +18,20 @@ struct PDQDownsampler {
 
   private static let group = 8
 
-  /// - Parameter mirrors: Whether samples of the mirrored picture are wanted too.
-  init(width: Int, height: Int, mirrors: Bool = false) {
+  init(width: Int, height: Int) {
     along = BoxWindow(length: width)
     down = BoxWindow(length: height)
-    columns = Sampling(along, mirrors: mirrors)
-    rows = Sampling(down, mirrors: mirrors)
+    columns = Sampling(along, mirrored: [])
+    rows = Sampling(down, mirrored: [])
+  }
+
+  /// For samples of the mirrored picture too; `nil` for a size of which they do not all lie in the filtered picture.
+  init?(mirroringWidth width: Int, height: Int) {
+    along = BoxWindow(length: width)
+    down = BoxWindow(length: height)
+    guard let columns = along.mirroredPositions, let rows = down.mirroredPositions else { return nil }
+    self.columns = Sampling(along, mirrored: columns)
+    self.rows = Sampling(down, mirrored: rows)
   }
 
   /// - Parameter luma: A plane of the size that the downsampler was made for, at least 5 × 5.
@@ -157,9 +165,8 @@ struct Sampling {
   /// For each of the 64 samples, where in `positions` it is; the same of the mirrored line, where it is wanted.
   let plain, mirrored: [Int]
 
-  init(_ window: BoxWindow, mirrors: Bool) {
+  init(_ window: BoxWindow, mirrored: [Int]) {
     let plain = window.sampledPositions
-    let mirrored = mirrors ? window.mirroredPositions : []
     positions = Set(plain + mirrored).sorted()
     let index = Dictionary(uniqueKeysWithValues: zip(positions, positions.indices))
     self.plain = plain.map { index[$0]! }
@@ -170,19 +177,7 @@ struct Sampling {
 /// The filtered picture at all places that are sampled.
 struct PDQSamples {
   let values: [Float]
-  private let columns, rows: Sampling
-
-  fileprivate init(values: [Float], columns: Sampling, rows: Sampling) {
-    self.values = values
-    self.columns = columns
-    self.rows = rows
-  }
-
-  /// A plane of 64 × 64 samples, which stay as they are.
-  init(of luma: LumaPlane) {
-    let all = Sampling(BoxWindow(length: PDQ.side), mirrors: true)
-    self.init(values: luma.floatSamples, columns: all, rows: all)
-  }
+  fileprivate let columns, rows: Sampling
 
   /// 64 rows of 64 samples: of the picture, or of it mirrored.
   ///
@@ -261,15 +256,5 @@ private func withZeroed<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Floa
   withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in
     buffer.initialize(repeating: 0)
     return body(buffer.baseAddress!)
-  }
-}
-
-extension LumaPlane {
-  /// All samples as numbers.
-  fileprivate var floatSamples: [Float] {
-    switch samples {
-    case .bytes(let buffer): buffer.map(Float.init)
-    case .floats(let buffer): Array(buffer)
-    }
   }
 }
