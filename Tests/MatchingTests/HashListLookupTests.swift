@@ -39,7 +39,9 @@ struct HashListLookupTests {
   @Test(arguments: DigestAlgorithm.allCases)
   func findsEveryRecordAtEachEdgeOfTheLayout(_ algorithm: DigestAlgorithm) throws {
     let block = HashListLayout.blockSize / algorithm.byteCount
-    for count in [0, 1, 2, 7, 8, 9, block - 1, block, block + 1, 2 * block - 1, 2 * block, 2 * block + 1, 16, 17, 32, 33, 34, 65, 66] {
+    for count in [
+      0, 1, 2, 7, 8, 9, block - 1, block, block + 1, 2 * block - 1, 2 * block, 2 * block + 1, 16, 17, 32, 33, 34, 65, 66,
+    ] {
       try check(randomKeys(algorithm, count), algorithm.name)
     }
   }

@@ -185,9 +185,14 @@ struct PDQSamples {
   ///   - mirrorsRows: From top to bottom.
   ///   - mirrorsColumns: From left to right. Either only where the downsampler was made for it.
   func square(mirrorsRows: Bool = false, mirrorsColumns: Bool = false) -> [Float] {
-    let columns = mirrorsColumns ? self.columns.mirrored : self.columns.plain
-    return (mirrorsRows ? rows.mirrored : rows.plain).flatMap { row in
-      columns.map { values[row * self.columns.positions.count + $0] }
+    let (rows, places) = (mirrorsRows ? rows.mirrored : rows.plain, mirrorsColumns ? columns.mirrored : columns.plain)
+    return [Float](unsafeUninitializedCapacity: rows.count * places.count) { square, count in
+      for row in rows {
+        for place in places {
+          square[count] = values[row * columns.positions.count + place]
+          count += 1
+        }
+      }
     }
   }
 }
@@ -198,7 +203,7 @@ private struct SampledColumns {
   private let rows: [Int]
   private let columnCount: Int
   /// What was kept: as many rows of `columnCount`.
-  private(set) var values: [Float] = []
+  private(set) var values: [Float]
   /// As many rows as the window is high, and a group more.
   private var ring: [Float]
   private let ringRows: Int
@@ -213,7 +218,7 @@ private struct SampledColumns {
     ringRows = (window.size + 15) / 8 * 8
     ring = [Float](repeating: 0, count: ringRows * columnCount)
     sums = [Float](repeating: 0, count: columnCount)
-    values.reserveCapacity(rows.count * columnCount)
+    values = [Float](repeating: 0, count: rows.count * columnCount)
   }
 
   /// Takes the next rows, which `fill` writes: room for eight, of which `count` are real.
@@ -246,7 +251,7 @@ private struct SampledColumns {
   private mutating func emit(_ y: Int) {
     guard written < rows.count, rows[written] == y else { return }
     let count = Float(window.count(at: y))
-    for column in 0..<columnCount { values.append(sums[column] / count) }
+    for column in 0..<columnCount { values[written * columnCount + column] = sums[column] / count }
     written += 1
   }
 }
