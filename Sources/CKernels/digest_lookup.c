@@ -111,6 +111,8 @@ ptrdiff_t ck_find_digest(const ck_digest_index *index, uint64_t first, uint64_t 
   const uint8_t *records = index->file + offset;
   uint32_t found = beginning_alike(records, size, first, second);
   if (found == 0) return CK_UNDECIDED;
-  size_t number = (size_t)__builtin_ctz(found) / 4;
-  return going_on_alike(records + number * size, size, third, fourth) ? begin + (ptrdiff_t)number : CK_UNDECIDED;
+  size_t number = (size_t)__builtin_ctz(found) / 4, record = (size_t)begin + number;
+  // What a damaged fan-out leaves out of the bucket is not found, as it would not be by a search.
+  if (record < low || record >= high) return CK_UNDECIDED;
+  return going_on_alike(records + number * size, size, third, fourth) ? (ptrdiff_t)record : CK_UNDECIDED;
 }

@@ -147,6 +147,23 @@ struct HostileListTests {
     #expect(throws: MatchingError(.listCorrupt, "")) { try twice.verify() }
   }
 
+  /// Whatever was asked before: what has been verified is searched in another way.
+  @Test func aRecordThatItsBucketLeavesOutIsNeverFound() throws {
+    let keys = try (0..<40).map { try digest(.sha256, "text \($0)") }
+    let (list, _) = try makeList(
+      keys.enumerated().map { ListEntry(recordNumber: $0.offset + 1, digests: [$0.element]) }, in: scratch)
+    var file = ListBytes([UInt8](try Data(contentsOf: URL(filePath: list.path.string))), in: scratch)
+    let fanOut = try file.section(.fanOut, .sha256)
+    #expect(fanOut.count == 12)
+    // The second of two buckets is empty.
+    let middle = file.number(UInt32.self, at: fanOut.lowerBound + 4)
+    file.put(middle, at: fanOut.lowerBound + 8)
+    try file.seal()
+    let changed = try file.open()
+    for _ in 0..<2 { #expect(try keys.filter(changed.contains).count == middle) }
+    #expect(throws: MatchingError(.listCorrupt, "")) { try changed.verify() }
+  }
+
   @Test func aSealedListWithoutChangesIsTheOneThatTheBuilderWrote() throws {
     var file = ListBytes(small.original, in: scratch)
     try file.seal()
