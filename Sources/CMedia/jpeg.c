@@ -135,6 +135,16 @@ static void cmyk_to_rgb(uint8_t *pixels, uint32_t count) {
   }
 }
 
+static int is_in_colour(j_decompress_ptr cinfo) {
+  if ((uint64_t)cinfo->image_width * cinfo->image_height > MOST_PIXELS_IN_COLOUR) return 0;
+  for (int i = 0; i < cinfo->num_components; i++) {
+    const jpeg_component_info *component = &cinfo->comp_info[i];
+    // libjpeg-turbo does not bring colours of two thirds of the width to all of it.
+    if (cinfo->max_h_samp_factor % component->h_samp_factor || cinfo->max_v_samp_factor % component->v_samp_factor) return 0;
+  }
+  return 1;
+}
+
 static void decode(
   j_decompress_ptr cinfo, state *s, const media_request *request, media_plane *plane, uint8_t *volatile *row
 ) {
@@ -144,10 +154,7 @@ static void decode(
   if (media_check_size(request, result, cinfo->image_width, cinfo->image_height)) return;
   switch (cinfo->jpeg_color_space) {
   case JCS_GRAYSCALE: cinfo->out_color_space = JCS_GRAYSCALE; break;
-  case JCS_YCbCr:
-    cinfo->out_color_space =
-      (uint64_t)cinfo->image_width * cinfo->image_height <= MOST_PIXELS_IN_COLOUR ? JCS_RGB : JCS_GRAYSCALE;
-    break;
+  case JCS_YCbCr: cinfo->out_color_space = is_in_colour(cinfo) ? JCS_RGB : JCS_GRAYSCALE; break;
   case JCS_RGB: cinfo->out_color_space = JCS_RGB; break;
   case JCS_CMYK:
   case JCS_YCCK: cinfo->out_color_space = JCS_CMYK; break;

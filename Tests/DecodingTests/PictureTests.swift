@@ -52,6 +52,19 @@ struct PictureTests {
     #expect(plane.isFloat && plane.width == 23 && plane.samples == TestPictures.luma(rgb))
   }
 
+  /// libjpeg-turbo does not bring such colours to the whole width, and gives the luma alone.
+  @Test func coloursOfTwoThirdsOfTheWidthDoNotMatter() throws {
+    func segment(_ marker: UInt8, _ content: [UInt8]) -> [UInt8] { [0xff, marker, 0, UInt8(content.count + 2)] + content }
+    // One code, of one bit, for zero: every block is two zero bits.
+    let codes: [UInt8] = [1] + [UInt8](repeating: 0, count: 16)
+    let file =
+      [0xff, 0xd8] + segment(0xdb, [0] + [UInt8](repeating: 1, count: 64))
+      + segment(0xc0, [8, 0, 8, 0, 24, 3, 1, 0x31, 0, 2, 0x21, 0, 3, 0x11, 0]) + segment(0xc4, [0x00] + codes)
+      + segment(0xc4, [0x10] + codes) + segment(0xda, [3, 1, 0, 2, 0, 3, 0, 0, 63, 0]) + [0x00, 0x0f, 0xff, 0xd9]
+    let plane = try decode(file).get()
+    #expect(!plane.isFloat && plane.samples == [Float](repeating: 128, count: 24 * 8))
+  }
+
   /// As the reference has it: a profile says how a display is to show the samples, the hash is of the samples.
   @Test func colourProfilesChangeNothing() throws {
     let rgb = TestPictures.noise(23 * 11 * 3, seed: 8)
