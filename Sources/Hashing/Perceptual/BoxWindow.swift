@@ -13,14 +13,17 @@ struct BoxWindow {
   let size: Int
   let reachAhead: Int
   let reachBack: Int
+  private let isMirrored: Bool
 
-  /// - Parameter length: Samples along the dimension, at least ``PDQ/leastSide``.
-  init(length: Int) {
+  /// - Parameters:
+  ///   - length: Samples along the dimension, at least ``PDQ/leastSide``.
+  ///   - isMirrored: Whether it is to give what the window gives of the mirrored line: then it reaches the other way.
+  init(length: Int, isMirrored: Bool = false) {
     self.length = length
+    self.isMirrored = isMirrored
     size = (length + 2 * PDQ.side - 1) / (2 * PDQ.side)
     let half = (size + 2) / 2
-    reachAhead = half - 1
-    reachBack = size - half
+    (reachAhead, reachBack) = isMirrored ? (size - half, half - 1) : (half - 1, size - half)
   }
 
   /// The first output that some input has left.
@@ -32,9 +35,10 @@ struct BoxWindow {
   /// How many inputs the mean at `x` is over.
   func count(at x: Int) -> Int { min(x + reachAhead + 1, length) - max(0, x - reachBack) }
 
-  /// The positions of the 64 samples that are kept: the centres of 64 equal parts.
+  /// The positions of the 64 samples that are kept, in their order: the centres of 64 equal parts.
   var sampledPositions: [Int] {
-    (0..<PDQ.side).map { Int((Double($0) + 0.5) * Double(length) / Double(PDQ.side)) }
+    let positions = (0..<PDQ.side).map { Int((Double($0) + 0.5) * Double(length) / Double(PDQ.side)) }
+    return isMirrored ? positions.map { length - 1 - $0 } : positions
   }
 
   /// Where the filtered line has what ``sampledPositions`` of the mirrored line would have, in their order; `nil` where it does

@@ -77,14 +77,16 @@ private struct Downsampled {
   init?(_ luma: LumaPlane, mirrors: Bool) {
     guard min(luma.width, luma.height) >= PDQ.leastSide else { return nil }
     let ways = mirrors ? [(false, false), (false, true), (true, false), (true, true)] : [(false, false)]
-    if mirrors, luma.width != PDQ.side || luma.height != PDQ.side,
-      let downsampler = PDQDownsampler(mirroringWidth: luma.width, height: luma.height)
-    {
+    let (width, height) = (luma.width, luma.height)
+    if width == PDQ.side && height == PDQ.side {
+      let samples = luma.floatSamples
+      squares = ways.map { Self.mirrored(samples, rows: $0, columns: $1) }
+    } else if mirrors, let downsampler = PDQDownsampler(mirroringWidth: width, height: height) {
       let samples = downsampler.downsample(luma)
       squares = ways.map { samples.square(mirrorsRows: $0, mirrorsColumns: $1) }
     } else {
-      squares = ways.map { rows, columns in
-        rows || columns ? luma.withMirrored(rows: rows, columns: columns, Self.square) : Self.square(luma)
+      squares = ways.map {
+        PDQDownsampler(width: width, height: height, mirrorsRows: $0, mirrorsColumns: $1).downsample(luma).square()
       }
     }
     // Samples come from a process that a picture may have taken over: what is no luminance has no hash either.
@@ -92,9 +94,13 @@ private struct Downsampled {
     quality = Self.quality(of: squares[0])
   }
 
-  private static func square(_ luma: LumaPlane) -> [Float] {
-    luma.width == PDQ.side && luma.height == PDQ.side
-      ? luma.floatSamples : PDQDownsampler(width: luma.width, height: luma.height).downsample(luma).square()
+  /// A square of samples mirrored from top to bottom, from left to right or both.
+  private static func mirrored(_ square: [Float], rows: Bool, columns: Bool) -> [Float] {
+    let last = PDQ.side - 1
+    return square.indices.map { index in
+      let (row, column) = (index / PDQ.side, index % PDQ.side)
+      return square[(rows ? last - row : row) * PDQ.side + (columns ? last - column : column)]
+    }
   }
 
   /// 0…100: how much neighbouring samples differ.
@@ -213,26 +219,6 @@ extension LumaPlane {
     switch samples {
     case .bytes(let buffer): buffer.map(Float.init)
     case .floats(let buffer): Array(buffer)
-    }
-  }
-
-  /// Lends the plane mirrored.
-  ///
-  /// - Parameters:
-  ///   - rows: From top to bottom.
-  ///   - columns: From left to right.
-  fileprivate func withMirrored<Result>(rows: Bool, columns: Bool, _ body: (LumaPlane) -> Result) -> Result {
-    func mirrored<Sample>(_ samples: UnsafeBufferPointer<Sample>) -> [Sample] {
-      (0..<height).flatMap { y in
-        let row = samples[(rows ? height - 1 - y : y) * width..<(rows ? height - y : y + 1) * width]
-        return columns ? row.reversed() : Array(row)
-      }
-    }
-    return switch samples {
-    case .bytes(let bytes):
-      mirrored(bytes).withUnsafeBufferPointer { body(LumaPlane(width: width, height: height, samples: .bytes($0))) }
-    case .floats(let floats):
-      mirrored(floats).withUnsafeBufferPointer { body(LumaPlane(width: width, height: height, samples: .floats($0))) }
     }
   }
 }

@@ -18,20 +18,21 @@ struct PDQDownsampler {
 
   private static let group = 8
 
-  init(width: Int, height: Int) {
-    along = BoxWindow(length: width)
-    down = BoxWindow(length: height)
-    columns = Sampling(along, mirrored: [])
-    rows = Sampling(down, mirrored: [])
+  /// For samples of the picture, or of the picture mirrored from top to bottom, from left to right or both.
+  init(width: Int, height: Int, mirrorsRows: Bool = false, mirrorsColumns: Bool = false) {
+    along = BoxWindow(length: width, isMirrored: mirrorsColumns)
+    down = BoxWindow(length: height, isMirrored: mirrorsRows)
+    columns = Sampling(along.sampledPositions)
+    rows = Sampling(down.sampledPositions)
   }
 
-  /// For samples of the mirrored picture too; `nil` for a size of which they do not all lie in the filtered picture.
+  /// For samples of the picture and of it mirrored in all ways at once; `nil` for a size of which they do not all lie in the filtered picture.
   init?(mirroringWidth width: Int, height: Int) {
     along = BoxWindow(length: width)
     down = BoxWindow(length: height)
     guard let columns = along.mirroredPositions, let rows = down.mirroredPositions else { return nil }
-    self.columns = Sampling(along, mirrored: columns)
-    self.rows = Sampling(down, mirrored: rows)
+    self.columns = Sampling(along.sampledPositions, mirrored: columns)
+    self.rows = Sampling(down.sampledPositions, mirrored: rows)
   }
 
   /// - Parameter luma: A plane of the size that the downsampler was made for, at least 5 × 5.
@@ -165,8 +166,7 @@ struct Sampling {
   /// For each of the 64 samples, where in `positions` it is; the same of the mirrored line, where it is wanted.
   let plain, mirrored: [Int]
 
-  init(_ window: BoxWindow, mirrored: [Int]) {
-    let plain = window.sampledPositions
+  init(_ plain: [Int], mirrored: [Int] = []) {
     positions = Set(plain + mirrored).sorted()
     let index = Dictionary(uniqueKeysWithValues: zip(positions, positions.indices))
     self.plain = plain.map { index[$0]! }
