@@ -47,7 +47,7 @@ public final class ScanControl: Sendable {
   }
 
   /// What may be read before it is waited for: a tenth of a second's.
-  var mostBytesAtOnce: Int64 { pacing.map { max(1, $0.bytesPerSecond / 10) } ?? .max }
+  var mostBytesAtOnce: Int64 { pacing.map { $0.bytesPerSecond / 10 } ?? .max }
 
   /// Waits as long as reading so many bytes may take, unless the scan is to end.
   func pace(_ bytes: Int) {

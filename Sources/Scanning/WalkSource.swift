@@ -88,7 +88,8 @@ final class WalkSource: Sendable {
         guard let next = state.coming.popLast() else { break }
         let soon = state.coming.count - lookahead
         turns.append(Turn(number: next.number, work: next.work, coming: soon >= 0 ? state.coming[soon].work.file : nil))
-        bytes += next.work.file?.sizeInBytes ?? 0
+        // A sparse file may say that it has more bytes than can be added.
+        bytes += min(next.work.file?.sizeInBytes ?? 0, mostBytes)
       }
       return turns
     }
