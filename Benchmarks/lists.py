@@ -110,6 +110,7 @@ def lookups(folder, md5, figure, count):
     alone("lookup in batches, 1 % hits", figure[f"lookup, {count:,} sha256, batches, 1 % hits"], "lookups/s", 20_000_000, within=False)
     alone("open to the first answer", figure[f"open, {count:,} sha256"] / 1000, "ms", 10)
     alone("size, with entries", figure[f"size, {count:,} sha256"], "bytes/hash")
+    alone("  without them", figure["  of which lookups need"], "bytes/hash", 34)
     if md5:
         wanted = folder / "wanted"
         with open(md5) as lines, open(wanted, "w") as out:
@@ -166,6 +167,7 @@ def large(folder, count):
     figure = figures(count, count // 10)
     name = f"{count:,} sha256"
     alone(f"open {count:,} to the first answer", figure[f"open, {name}"] / 1000, "ms", 10)
+    alone("size, without entries", figure["  of which lookups need"], "bytes/hash", 34)
     alone("lookup in memory: a hit", 1e9 / figure[f"lookup, {name}, hits"], "ns", 300)
     alone("lookup in memory: a miss", 1e9 / figure[f"lookup, {name}, misses"], "ns", 300)
     alone("lookup in batches, 1 % hits: each", 1e9 / figure[f"lookup, {name}, batches, 1 % hits"], "ns")

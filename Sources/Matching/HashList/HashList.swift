@@ -100,6 +100,15 @@ public final class HashList: Sendable {
   /// The exact algorithms that a digest must be made with to be found here.
   public var digestAlgorithms: [DigestAlgorithm] { DigestAlgorithm.allCases.filter { count(of: .init($0)) > 0 } }
 
+  /// Bytes of the file that lookups of an algorithm's digests go through: hashes, filter and fan-out, and what they take of the
+  /// hash tree. The others say where each hash comes from.
+  public func lookupSizeInBytes(of algorithm: DigestAlgorithm) -> Int {
+    let read = sections.filter {
+      $0.algorithm == MatchAlgorithm(algorithm).layout && [.records, .filter, .fanOut].contains($0.kind)
+    }
+    return read.reduce(0) { $0 + $1.size + $1.size / HashListLayout.nodesPerBlock }
+  }
+
   /// Distinct hashes of all kinds.
   public var hashCount: Int { MatchAlgorithm.allCases.reduce(0) { $0 + count(of: $1) } }
 

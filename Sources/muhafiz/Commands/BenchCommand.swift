@@ -192,6 +192,8 @@ struct BenchCommand: ParsableCommand {
       let list = try HashList(opening: path)
       show("open, \(count.grouped) \(name)", (ContinuousClock.now - opened) / .microseconds(1), "µs")
       show("size, \(count.grouped) \(name)", Double(list.sizeInBytes) / Double(count), "bytes a hash")
+      let lookups = DigestAlgorithm.allCases.reduce(0) { $0 + list.lookupSizeInBytes(of: $1) }
+      if lookups > 0 { show("  of which lookups need", Double(lookups) / Double(count), "bytes a hash") }
       return list
     }
     var generator = SplitMix(state: 2)
