@@ -54,7 +54,8 @@ public struct ContentScanner: Sendable {
     allowManyOpenFiles()
     let source = WalkSource(
       roots, order: options.order, mostTurns: options.perceptual || options.archives ? 16 : 64,
-      mostBytes: min(Int64(SmallFiles.mostSize), max(1, control.mostBytesAtOnce / Int64(options.workers))), lookahead: 2 * options.workers,
+      mostBytes: min(Int64(SmallFiles.mostSize), max(1, control.mostBytesAtOnce / Int64(options.workers))),
+      lookahead: 2 * options.workers,
       history: try journal?.history())
     let report = Report(digester: try Digester([.sha256]))
     func deliverAll(_ group: [Walked]) throws {

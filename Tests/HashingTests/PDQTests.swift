@@ -28,7 +28,9 @@ struct PDQTests {
     var isDegenerate: Bool { ["flat_", "white_", "gradx_"].contains(where: testDescription.contains) }
 
     var isSampledAlikeMirrored: Bool {
-      [width, height].map { BoxWindow(length: $0) }.allSatisfy { $0.mirroredPositions.map { Set($0) } == Set($0.sampledPositions) }
+      [width, height].map { BoxWindow(length: $0) }.allSatisfy {
+        $0.mirroredPositions.map { Set($0) } == Set($0.sampledPositions)
+      }
     }
 
     static var all: [Vector] {
