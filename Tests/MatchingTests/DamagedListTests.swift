@@ -112,6 +112,48 @@ struct DamagedListTests {
     try HashList(opening: FilePath(path)).verify()
   }
 
+  /// Bits at random of a list of many blocks, of which a lookup reads few: an answer is right or an error, and verification finds
+  /// the bit.
+  @Test func aFlippedBitOfALargerListIsNeverAWrongAnswer() throws {
+    var generator = SeededGenerator(seed: 31)
+    let keys = (0..<12_000).map { _ in
+      Digest(.sha256, bytes: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })!
+    }
+    let entries = keys.enumerated().map { ListEntry(recordNumber: $0.offset + 1, digests: [$0.element]) }
+    let path = try makeList(entries, in: scratch, name: "larger").list.path
+    let original = try [UInt8](Data(contentsOf: URL(filePath: path.string)))
+    let file = try FileDescriptor.open(path, .readWrite)
+    defer { close(file.rawValue) }
+
+    /// Opened anew each time, and closed before the file changes.
+    func isAnsweredRightly() -> Bool {
+      do {
+        let list = try HashList(opening: path)
+        for _ in 0..<20 {
+          let key = keys.randomElement(using: &generator)!
+          do {
+            guard try list.contains(key), try !list.contains(key.neighbour(1)!) else { return false }
+          } catch where error.code == .listCorrupt {}
+        }
+        try list.verify()
+        return false
+      } catch {
+        return [.listCorrupt, .listTruncated, .notAHashList, .futureVersion, .foreignByteOrder].contains(error.code)
+      }
+    }
+
+    var wrong: [Int] = []
+    for _ in 0..<(isLongRun ? 100_000 : 300) {
+      let offset = original.indices.randomElement(using: &generator)!
+      let flipped = original[offset] ^ 1 << UInt8.random(in: 0..<8, using: &generator)
+      _ = try file.writeAll(toAbsoluteOffset: Int64(offset), [flipped])
+      if !isAnsweredRightly() { wrong.append(offset) }
+      _ = try file.writeAll(toAbsoluteOffset: Int64(offset), [original[offset]])
+    }
+    #expect(wrong.isEmpty, "at \(wrong.prefix(10)) of \(original.count)")
+    try HashList(opening: path).verify()
+  }
+
   @Test func everyOtherLengthIsRefused() throws {
     let path = scratch.path("cut.hashlist")
     try Data(small.original + [0]).write(to: URL(filePath: path))
