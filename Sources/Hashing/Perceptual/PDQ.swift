@@ -23,7 +23,7 @@ public enum PDQ {
   ///   all zeros with quality 0, which nothing is ever matched on. The same for samples that are no numbers.
   public static func hash(_ luma: LumaPlane) -> PerceptualHash {
     guard let picture = Downsampled(luma, mirrors: false) else { return .none }
-    return picture.transformed().hash()
+    return picture.transformed[0].hash()
   }
 
   /// Hashes a luma plane as it is, turned by quarters and mirrored.
@@ -34,12 +34,10 @@ public enum PDQ {
   ///   bits.
   public static func dihedralHashes(_ luma: LumaPlane) -> [PerceptualHash] {
     guard let picture = Downsampled(luma, mirrors: true) else { return Dihedral.allCases.map { _ in .none } }
-    let mirrored = [false, true].map { rows in
-      [false, true].map { picture.transformed(mirrorsRows: rows, mirrorsColumns: $0) }
-    }
+    let transformed = picture.transformed
     return Dihedral.allCases.map { dihedral in
       let steps = dihedral.steps
-      return mirrored[steps.mirrorsRows ? 1 : 0][steps.mirrorsColumns ? 1 : 0].hash(transposes: steps.transposes)
+      return transformed[(steps.mirrorsRows ? 2 : 0) + (steps.mirrorsColumns ? 1 : 0)].hash(transposes: steps.transposes)
     }
   }
 }
@@ -121,9 +119,8 @@ private struct Downsampled {
     }
   }
 
-  func transformed(mirrorsRows: Bool = false, mirrorsColumns: Bool = false) -> Transformed {
-    Transformed(squares[(mirrorsRows ? 2 : 0) + (mirrorsColumns ? 1 : 0)], quality: quality)
-  }
+  /// In the order of the squares.
+  var transformed: [Transformed] { squares.map { Transformed($0, quality: quality) } }
 }
 
 /// The coefficients of 64 × 64 samples: all that the hash needs, and that of the picture laid on its side.

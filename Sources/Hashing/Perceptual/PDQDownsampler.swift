@@ -26,7 +26,8 @@ struct PDQDownsampler {
     rows = Sampling(down.sampledPositions)
   }
 
-  /// For samples of the picture and of it mirrored in all ways at once; `nil` for a size of which they do not all lie in the filtered picture.
+  /// For samples of the picture and of it mirrored in all ways at once; `nil` for a size of which they do not all lie in the
+  /// filtered picture.
   init?(mirroringWidth width: Int, height: Int) {
     along = BoxWindow(length: width)
     down = BoxWindow(length: height)
