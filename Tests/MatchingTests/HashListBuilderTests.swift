@@ -63,7 +63,8 @@ struct HashListBuilderTests {
           }
         }
         chunk.count = count
-        chunk.sort()
+        var room = SortingRoom()
+        chunk.sort(in: &room)
         var isRight = true
         for index in 1..<max(1, count) {
           let (one, other) = (chunk.start + (index - 1) * layout.stride, chunk.start + index * layout.stride)

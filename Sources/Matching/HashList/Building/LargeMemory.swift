@@ -7,6 +7,8 @@ import Glibc
 final class LargeMemory<Element: BitwiseCopyable>: @unchecked Sendable {
   let start: UnsafeMutablePointer<Element>
   let count: Int
+  /// Bytes that the kernel has again.
+  private var givenBack = 0
 
   private static var pageSize: Int { 1 << 21 }
 
@@ -20,4 +22,13 @@ final class LargeMemory<Element: BitwiseCopyable>: @unchecked Sendable {
   }
 
   deinit { start.deallocate() }
+
+  /// Gives the kernel back the whole pages before an element: nothing before it is needed any more.
+  func giveBack(before index: Int) {
+    let end = UnsafeMutableRawPointer(start + index).alignedDown(toMultipleOf: Self.pageSize)
+    let first = UnsafeMutableRawPointer(start).alignedUp(toMultipleOf: Self.pageSize) + givenBack
+    guard first < end else { return }
+    madvise(first, end - first, MADV_DONTNEED)
+    givenBack += end - first
+  }
 }

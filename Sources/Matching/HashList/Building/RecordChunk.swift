@@ -1,5 +1,18 @@
 import CKernels
 
+/// Memory that sorting a chunk needs besides the chunk.
+struct SortingRoom {
+  private var halves: (LargeMemory<RecordChunk.Item>, LargeMemory<RecordChunk.Item>)?
+
+  /// Room for some items, twice.
+  fileprivate mutating func items(_ count: Int) -> (LargeMemory<RecordChunk.Item>, LargeMemory<RecordChunk.Item>) {
+    if let halves, halves.0.count >= count { return halves }
+    let larger = (LargeMemory<RecordChunk.Item>(count), LargeMemory<RecordChunk.Item>(count))
+    halves = larger
+    return larger
+  }
+}
+
 /// Some thousands of records in memory, filled in any order and sorted in one go.
 ///
 /// `@unchecked Sendable`: whoever fills a chunk gives it away to be sorted, and takes it back when that is done.
@@ -25,7 +38,7 @@ final class RecordChunk: @unchecked Sendable {
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count * layout.stride) }
 
   /// Where a record was, and the beginning of its key.
-  private struct Item {
+  fileprivate struct Item {
     let prefix: UInt64
     let index: UInt32
   }
@@ -36,12 +49,12 @@ final class RecordChunk: @unchecked Sendable {
   /// sorted by comparison. Keys of digests are spread evenly, so two deals leave about one item to a bucket; keys that are
   /// not, as a hostile list may have, cost comparisons.
   ///
+  /// - Parameter room: What sorting needs besides, kept from chunk to chunk.
   /// - Returns: Memory that is not needed any more, for another chunk.
   @discardableResult
-  func sort() -> LargeMemory<UInt8> {
+  func sort(in room: inout SortingRoom) -> LargeMemory<UInt8> {
     let (storage, stride, count) = (storage, layout.stride, count)
-    let items = LargeMemory<Item>(count)
-    let dealt = LargeMemory<Item>(count)
+    let (items, dealt) = room.items(count)
     // What is read through pointers is theirs.
     defer { withExtendedLifetime((items, dealt)) {} }
     let sorted = LargeMemory<UInt8>(capacity * layout.stride)
@@ -60,6 +73,9 @@ final class RecordChunk: @unchecked Sendable {
     self.storage = sorted
     return storage
   }
+
+  /// Gives back the memory of the records before one.
+  func giveBack(before index: Int) { storage.giveBack(before: index * layout.stride) }
 
   /// Records that are fetched while those before them are copied.
   private static let ahead = 16

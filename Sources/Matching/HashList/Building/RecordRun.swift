@@ -11,16 +11,31 @@ class RecordRun {
   }
 }
 
-/// The records of a sorted chunk in memory.
+/// The records of a sorted chunk in memory, which is given back as they are passed.
 final class ChunkRun: RecordRun {
   private let chunk: RecordChunk
   private var index = 0
+  /// Where memory is given back next, or the end.
+  private var stop: Int
 
-  init(_ chunk: RecordChunk) { self.chunk = chunk }
+  /// Records that are passed before their memory is given back.
+  private let portion: Int
+
+  private static let portionSize = 4 << 20
+
+  init(_ chunk: RecordChunk) {
+    self.chunk = chunk
+    portion = Self.portionSize / chunk.layout.stride
+    stop = min(portion, chunk.count)
+  }
 
   override func advance() throws(MatchingError) {
-    guard index < chunk.count else { return arrive(at: nil) }
-    arrive(at: chunk.bytes.baseAddress! + index * chunk.layout.stride)
+    if index == stop {
+      guard index < chunk.count else { return arrive(at: nil) }
+      chunk.giveBack(before: index)
+      stop = min(index + portion, chunk.count)
+    }
+    arrive(at: UnsafeRawPointer(chunk.start) + index * chunk.layout.stride)
     index += 1
   }
 }

@@ -83,6 +83,7 @@ private final class ChunkQueue: @unchecked Sendable {
   /// What the last chunk has left.
   private let spare = Mutex<LargeMemory<UInt8>?>(nil)
   private var sorted: [Sorted] = []
+  private var sortingRoom = SortingRoom()
   private var spill: SharedSpill?
 
   private enum Sorted {
@@ -110,7 +111,7 @@ private final class ChunkQueue: @unchecked Sendable {
 
   private func take(_ chunk: RecordChunk) {
     if failure.withLock({ $0 != nil }) { return }
-    let unused = chunk.sort()
+    let unused = chunk.sort(in: &sortingRoom)
     // Whoever fills it next waits for no page of it.
     spare.withLock { $0 = unused }
     if memory.keeps(chunk.bytes.count) {
@@ -129,6 +130,7 @@ private final class ChunkQueue: @unchecked Sendable {
   func finish(_ layout: RecordLayout) throws(MatchingError) -> [RecordRun] {
     queue.sync {}
     spare.withLock { $0 = nil }
+    sortingRoom = SortingRoom()
     if let failure = failure.withLock({ $0 }) { throw failure }
     return sorted.map { sorted in
       switch sorted {
