@@ -55,7 +55,7 @@ struct HostileDiskTests {
     limits.disk.time = .seconds(20)
     let pool = try DecoderPool(size: 1, limits: limits)
     var (crashes, clean, found) = (0, 0, 0)
-    let rounds = isLongRun ? 2000 : 100
+    let rounds = isLongRun ? 2000 : 50
     for _ in 0..<rounds {
       var image = whole
       mutate(&image, used, &random)
@@ -71,9 +71,9 @@ struct HostileDiskTests {
       if told.files.values.contains(where: { pictures.contains($0.bytes) }) { found += 1 }
     }
     print("mutated \(name), seed \(seed): \(rounds) disks, \(clean) without a reason, pictures on \(found), \(crashes) crashes")
-    // Most damage is local, and a disk with damage on it still gives what is not hit: of FAT and HFS+ every fourth does, so
-    // that less than this does not come by chance.
-    #expect(found > rounds / 16)
+    // Most damage is local, and a disk with damage on it still gives what is not hit: of FAT and HFS+ every fourth does. Of
+    // fifty, one in a hundred thousand runs has fewer than two that do.
+    #expect(found > (isLongRun ? rounds / 8 : 1))
   }
 
   @Test(.enabled(if: TestDisks.has("mkfs.ext4", "debugfs"))) func sectorsThatCannotBeReadCostWhatLiesOnThem() throws {

@@ -33,11 +33,13 @@ size_t ck_near_search_plain(const uint8_t *records, size_t record_count, const u
 
 /// Measures the hashes with the given numbers against one query.
 ///
-/// records: 32 bytes each, aligned to 8. numbers: `count` of them, each of a record that is there. query: 32 bytes, any
-/// alignment. hits: room for `count`; their `query` is 0. Returns how many hits were written, in the order of `numbers`.
-/// Keeps no pointer.
-size_t ck_near_measure(const uint8_t *records, const uint32_t *numbers, size_t count, const uint8_t *query,
-                       unsigned radius, ck_near_hit *hits);
+/// file: a mapped hash list; verified: one bit for each block of 4096 bytes of it: found good. offset: of the first record
+/// in it, a multiple of 4096; records have 32 bytes. numbers: `count` of them, each of a record that is there. query: 32
+/// bytes, any alignment. hits: room for `count`; their `query` is 0.
+/// Returns how many hits were written, in the order of `numbers`, or -1 where a record's block was not found good: then
+/// `hits` says nothing. Keeps no pointer.
+ptrdiff_t ck_near_measure(const uint8_t *file, size_t offset, const uint64_t *verified, const uint32_t *numbers,
+                          size_t count, const uint8_t *query, unsigned radius, ck_near_hit *hits);
 
 /// Where lookups of one algorithm's digests read: a mapped hash list, and its sections' offsets in it.
 typedef struct {

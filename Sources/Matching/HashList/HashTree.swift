@@ -98,6 +98,12 @@ final class HashTree: Sendable {
 
   func damaged(_ what: String) -> MatchingError { .damaged(file.path, what) }
 
+  /// Whether bytes that lie in one block, or in two next to each other, were found good before.
+  @inline(__always)
+  func isVerified(at offset: Int, size: Int) -> Bool {
+    isVerified(offset &>> HashListLayout.blockShift) && isVerified((offset &+ size &- 1) &>> HashListLayout.blockShift)
+  }
+
   @inline(__always)
   private func isVerified(_ block: Int) -> Bool {
     verified[block &>> 6].load(ordering: .relaxed) &>> UInt64(truncatingIfNeeded: block) & 1 != 0

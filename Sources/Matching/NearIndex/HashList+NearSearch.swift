@@ -58,7 +58,7 @@ extension HashList {
     }
     var toCompare = Array(queries.indices)
     if let index = records.nearIndex, !index.slots.isEmpty {
-      let plan = NearPlan(index.slots, recordCount: index.recordCount, distance: distance)
+      let plan = index.plan(within: distance)
       // One pass over all hashes serves eight queries.
       let passes = Double((queries.count + 7) / 8)
       let cost = plan.expectedWork * Double(queries.count) * NearPlan.comparisonsPerAccess
@@ -89,15 +89,22 @@ extension HashList {
     _ found: (Int, Int) -> Void
   ) throws(MatchingError) -> Bool {
     var hits: [ck_near_hit] = []
-    let keys = file.bytes.baseAddress! + records.keys.offset
+    let (bytes, offset) = (file.bytes.baseAddress!, records.keys.offset)
     return try query.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) -> Bool in
-      try index.candidates(of: key.baseAddress!, plan, limit: limit) { (numbers: [UInt32]) throws(MatchingError) in
-        for number in numbers { ck_prefetch(keys + Int(number) * PerceptualHash.byteCount) }
-        for number in numbers {
-          try tree.verify(offset: records.keys.offset + Int(number) * PerceptualHash.byteCount, size: PerceptualHash.byteCount)
+      try index.candidates(of: key.baseAddress!, plan, limit: limit) {
+        (numbers: UnsafeBufferPointer<UInt32>) throws(MatchingError) in
+        if hits.count < numbers.count { hits = [ck_near_hit](repeating: ck_near_hit(), count: numbers.count) }
+        func measure() -> Int {
+          ck_near_measure(
+            bytes, offset, tree.verifiedBits, numbers.baseAddress!, numbers.count, key.baseAddress!, UInt32(distance), &hits)
         }
-        if hits.count < numbers.count { hits += [ck_near_hit](repeating: ck_near_hit(), count: numbers.count - hits.count) }
-        let count = ck_near_measure(keys, numbers, numbers.count, key.baseAddress!, UInt32(distance), &hits)
+        var count = measure()
+        if count < 0 {
+          for number in numbers {
+            try tree.verify(offset: offset + Int(number) * PerceptualHash.byteCount, size: PerceptualHash.byteCount)
+          }
+          count = measure()
+        }
         for hit in hits[..<count] { found(Int(hit.record), Int(hit.distance)) }
       }
     }

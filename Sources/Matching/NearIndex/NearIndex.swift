@@ -1,4 +1,4 @@
-import CKernels
+import Synchronization
 
 /// The near index of a list's perceptual hashes: for each slot, the hashes by their value in it.
 ///
@@ -11,6 +11,7 @@ final class NearIndex: Sendable {
   /// Offset in the file of each slot's first start, and of its first record number.
   private let startOffsets: [Int]
   private let recordOffsets: [Int]
+  private let lastPlan = Mutex<NearPlan?>(nil)
 
   /// - Throws: ``MatchingError`` with `listCorrupt` when the sections do not fit together.
   init(
@@ -45,37 +46,125 @@ final class NearIndex: Sendable {
     self.tree = tree
   }
 
-  /// Collects the records that share a looked-up value with a hash in some slot, slot by slot.
+  /// The plan of a search within a distance.
+  func plan(within distance: Int) -> NearPlan {
+    if let last = lastPlan.withLock({ $0 }), last.distance == distance { return last }
+    let plan = NearPlan(slots, recordCount: recordCount, distance: distance)
+    lastPlan.withLock { $0 = plan }
+    return plan
+  }
+
+  /// Collects the records that share a looked-up value with a hash in some slot.
+  ///
+  /// Neither step decides anything by what it has just read, so that the processor asks memory for many places at once:
+  /// whether all was sound is looked at behind each.
   ///
   /// - Parameters:
   ///   - limit: Records at most, over all slots.
-  ///   - body: Gets record numbers below ``recordCount`` of one slot; over all slots a number may come several times.
-  /// - Returns: `false` when there would be more than `limit`: then `body` may not have seen all of them.
+  ///   - body: Gets record numbers below ``recordCount``, some thousands at a time; a number may come several times.
+  /// - Returns: `false` when there would be more than `limit`: then `body` has seen none.
   func candidates(
-    of hash: UnsafeRawPointer, _ plan: NearPlan, limit: Int, _ body: ([UInt32]) throws(MatchingError) -> Void
+    of hash: UnsafeRawPointer, _ plan: NearPlan, limit: Int,
+    _ body: (UnsafeBufferPointer<UInt32>) throws(MatchingError) -> Void
   ) throws(MatchingError) -> Bool {
-    let bytes = file.bytes.baseAddress!
-    var ranges: [Range<Int>] = []
-    var candidates: [UInt32] = []
-    var total = 0
-    for (slot, differences) in plan.differences.enumerated() where !differences.isEmpty {
-      let value = UInt32(slots[slot].value(of: hash))
-      let starts = startOffsets[slot]
-      for difference in differences { ck_prefetch(bytes + starts + Int(value ^ difference) * 4) }
-      ranges.removeAll(keepingCapacity: true)
-      for difference in differences {
-        let range = try self.range(slot, Int(value ^ difference))
-        if range.isEmpty { continue }
-        total += range.count
-        ranges.append(range)
-        ck_prefetch(bytes + recordOffsets[slot] + range.lowerBound * 4)
+    var (places, total, areSound) = places(of: hash, plan)
+    if !areSound {
+      // Blocks that are read for the first time, or damage.
+      for (slot, differences) in plan.differences.enumerated() {
+        let value = UInt32(slots[slot].value(of: hash))
+        for difference in differences { _ = try range(slot, Int(value ^ difference)) }
       }
-      if total > limit { return false }
-      candidates.removeAll(keepingCapacity: true)
-      for range in ranges { try append(range, slot, to: &candidates) }
-      try body(candidates)
+      (places, total, _) = self.places(of: hash, plan)
+    }
+    if total > limit { return false }
+    let numbers = UnsafeMutablePointer<UInt32>.allocate(capacity: Self.portion + Self.step)
+    defer { numbers.deallocate() }
+    var next = Cursor()
+    while next.place < places.count {
+      let from = next
+      var (count, areVerified) = copy(places, from: &next, to: numbers)
+      if !areVerified {
+        for place in places[from.place..<min(next.place + 1, places.count)] {
+          try tree.verify(offset: place.offset, size: place.count * 4)
+        }
+        next = from
+        (count, _) = copy(places, from: &next, to: numbers)
+      }
+      let copied = UnsafeBufferPointer(start: numbers, count: count)
+      var greatest: UInt32 = 0
+      for number in copied { greatest = max(greatest, number) }
+      guard greatest < recordCount else { throw namesRecord(greatest) }
+      try body(copied)
     }
     return true
+  }
+
+  /// Where record numbers with one value stand in the file.
+  private struct Place {
+    var offset = 0
+    var count = 0
+  }
+
+  /// How far places were copied.
+  private struct Cursor {
+    var place = 0
+    /// Numbers of it that were.
+    var done = 0
+  }
+
+  /// Record numbers that are copied at once, needed or not: few values have more.
+  private static let step = 8
+  /// Record numbers that are handed over at a time: a processor's second cache holds their hashes.
+  private static let portion = 4096
+
+  /// Where the records with the looked-up values are, as far as all bounds are sound.
+  private func places(of hash: UnsafeRawPointer, _ plan: NearPlan) -> (places: ArraySlice<Place>, total: Int, areSound: Bool) {
+    let bytes = file.bytes.baseAddress!
+    var (count, total, areSound) = (0, 0, true)
+    var places = [Place](repeating: Place(), count: plan.valueCount + 1)
+    places.withUnsafeMutableBufferPointer { places in
+      for (slot, differences) in plan.differences.enumerated() where !differences.isEmpty {
+        let value = UInt32(slots[slot].value(of: hash))
+        let (starts, records) = (startOffsets[slot], recordOffsets[slot])
+        for difference in differences {
+          let offset = starts &+ Int(value ^ difference) &* 4
+          let start = Int(bytes.load(fromByteOffset: offset, as: UInt32.self))
+          let end = Int(bytes.load(fromByteOffset: offset &+ 4, as: UInt32.self))
+          let isSound = tree.isVerified(at: offset, size: 8) && start <= end && end <= recordCount
+          areSound = areSound && isSound
+          places[count] = Place(offset: records &+ start &* 4, count: end &- start)
+          count &+= start == end ? 0 : 1
+          total &+= end &- start
+        }
+      }
+    }
+    return (places[..<count], total, areSound)
+  }
+
+  /// Copies record numbers, about as many as a portion has.
+  ///
+  /// What is copied beside those at a place is overwritten by the next: bytes of the file in any case, which ends with
+  /// blocks of the tree.
+  private func copy(
+    _ places: ArraySlice<Place>, from next: inout Cursor, to numbers: UnsafeMutablePointer<UInt32>
+  ) -> (count: Int, areVerified: Bool) {
+    let bytes = file.bytes.baseAddress!
+    var (cursor, filled, areVerified) = (next, 0, true)
+    places.withUnsafeBufferPointer { places in
+      while cursor.place < places.count && filled < Self.portion {
+        let place = places[cursor.place]
+        let offset = place.offset &+ cursor.done &* 4
+        let count = min(Self.step, place.count &- cursor.done)
+        UnsafeMutableRawPointer(numbers + filled).storeBytes(
+          of: bytes.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt32>.self), as: SIMD8<UInt32>.self)
+        areVerified = areVerified && tree.isVerified(at: offset, size: count &* 4)
+        filled &+= count
+        cursor.done &+= count
+        if cursor.done == place.count { cursor = Cursor(place: cursor.place &+ 1) }
+      }
+    }
+    next = cursor
+    return (filled, areVerified)
   }
 
   /// The places of the records with one value in one slot.
@@ -91,15 +180,8 @@ final class NearIndex: Sendable {
     return start..<end
   }
 
-  @inline(__always)
-  private func append(_ range: Range<Int>, _ slot: Int, to candidates: inout [UInt32]) throws(MatchingError) {
-    let offset = recordOffsets[slot] + range.lowerBound * 4
-    try tree.verify(offset: offset, size: range.count * 4)
-    for place in 0..<range.count {
-      let record = file.bytes.load(UInt32.self, at: offset + place * 4)
-      guard record < recordCount else { throw .damaged(file.path, "its near index names record \(record) of \(recordCount)") }
-      candidates.append(record)
-    }
+  private func namesRecord(_ record: UInt32) -> MatchingError {
+    .damaged(file.path, "its near index names record \(record) of \(recordCount)")
   }
 
   /// Checks that each slot has each record once, under its value.
@@ -113,9 +195,10 @@ final class NearIndex: Sendable {
         let range = try range(number, value)
         guard range.lowerBound == end else { throw .damaged(file.path, "values of its near index leave a gap") }
         end = range.upperBound
-        var records: [UInt32] = []
-        try append(range, number, to: &records)
-        for record in records {
+        try tree.verify(offset: recordOffsets[number] + range.lowerBound * 4, size: range.count * 4)
+        for place in range {
+          let record = file.bytes.load(UInt32.self, at: recordOffsets[number] + place * 4)
+          guard record < recordCount else { throw namesRecord(record) }
           guard try slot.value(of: hash(Int(record))) == value, !met[Int(record)] else {
             throw .damaged(file.path, "its near index has record \(record) in the wrong place")
           }

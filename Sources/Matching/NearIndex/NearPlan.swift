@@ -4,13 +4,17 @@
 /// Σ(tᵢ + 1) bits at least. So tolerances with Σ(tᵢ + 1) > distance miss nothing within it, and of all such the plan takes
 /// the cheapest: each step of one more bit goes to the slot where it costs least.
 struct NearPlan {
+  let distance: Int
   /// Differences to the query's value that are looked up in each slot; empty for a slot that is not asked.
   let differences: [[UInt32]]
+  /// How many differences there are.
+  let valueCount: Int
   /// Values looked up and hashes compared, on evenly spread data.
   let expectedWork: Double
 
   /// - Parameter distance: 0 or more.
   init(_ slots: [NearSlot], recordCount: Int, distance: Int) {
+    self.distance = distance
     var tolerances = [Int](repeating: -1, count: slots.count)
     func work(_ slot: NearSlot, _ tolerance: Int) -> Double {
       if tolerance > slot.bits { return .infinity }
@@ -21,19 +25,21 @@ struct NearPlan {
     for _ in 0...distance {
       let steps = slots.indices.map { work(slots[$0], tolerances[$0] + 1) - work(slots[$0], tolerances[$0]) }
       guard let cheapest = steps.indices.min(by: { steps[$0] < steps[$1] }), steps[cheapest].isFinite else {
-        (differences, expectedWork) = ([], .infinity)
+        (differences, valueCount, expectedWork) = ([], 0, .infinity)
         return
       }
       total += steps[cheapest]
       tolerances[cheapest] += 1
       // Comparing all hashes is cheaper than a plan like this.
       if total * Self.comparisonsPerAccess > Double(recordCount) {
-        (differences, expectedWork) = ([], total)
+        (differences, valueCount, expectedWork) = ([], 0, total)
         return
       }
     }
     expectedWork = total
-    differences = zip(slots, tolerances).map { Self.differences(bits: $0.bits, tolerance: $1) }
+    let differences = zip(slots, tolerances).map { Self.differences(bits: $0.bits, tolerance: $1) }
+    valueCount = differences.reduce(0) { $0 + $1.count }
+    self.differences = differences
   }
 
   /// How many hashes are compared with eight queries, one behind the other, in the time of one access to memory.
