@@ -8,8 +8,9 @@ extension MediaType {
     guard head.bytes.count >= sniffedBytes else { return nil }
     let isKnown =
       isBootSector(head) || hasPartitions(head) || isExt(head)
-      // HFS+ and HFSX with their versions, APFS, the Apple partition map, and UDF without ISO 9660.
+      // HFS+ and HFSX with their versions, UFS1 in both byte orders, APFS, the Apple partition map, and UDF without ISO 9660.
       || head.has([0x48, 0x2b, 0x00, 0x04], at: 1024) || head.has([0x48, 0x58, 0x00, 0x05], at: 1024)
+      || head.has([0x54, 0x19, 0x01, 0x00], at: 8192 + 1372) || head.has([0x00, 0x01, 0x19, 0x54], at: 8192 + 1372)
       || head.has("NXSB", at: 32) || (head.has("ER") && head.has("PM", at: 512)) || head.has("BEA01", at: 0x8001)
     return isKnown ? .diskImage : nil
   }

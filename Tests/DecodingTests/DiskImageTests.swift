@@ -10,9 +10,11 @@ struct DiskImageTests {
   private let disks = try! TestDisks()
 
   /// Compares what was told of a volume with `fls`, and the planted files with what they are copies of.
-  private func check(_ name: String, planted: [String: String], deleted: String?, of told: DiskTold) throws {
+  private func check(
+    _ name: String, poolBlock: Int? = nil, planted: [String: String], deleted: String?, of told: DiskTold
+  ) throws {
     #expect(told.ending == nil && told.reasons.isEmpty, "\(told.reasons)")
-    #expect(try told.listing(below: "vol1/") == disks.filesByFLS(name))
+    #expect(try told.listing(below: "vol1/") == disks.filesByFLS(name, poolBlock: poolBlock))
     for (path, source) in planted {
       let file = try #require(told.files["vol1/\(path)"], "\(path)")
       #expect(try file.bytes == TestDisks.bytes(source), "\(path)")
@@ -83,9 +85,30 @@ struct DiskImageTests {
     }
   }
 
-  @Test(.enabled(if: TestDisks.has("mkfs.exfat", "fls"))) func exFATYieldsWhatFLSLists() throws {
-    try disks.shell("truncate -s 8M disk && mkfs.exfat disk")
-    try check("disk", planted: [:], deleted: nil, of: DiskTold(disks.bytes(of: "disk")))
+  @Test(.enabled(if: TestDisks.has("mkfs.exfat", "fls"))) func exFATYieldsWhatFLSListsDeletedFilesIncluded() throws {
+    try disks.makeExFAT("disk")
+    try check("disk", planted: TestDisks.files, deleted: "lagoon.jpg", of: DiskTold(disks.bytes(of: "disk")))
+  }
+
+  @Test(.enabled(if: TestDisks.has("mkapfs", "fls"))) func apfsYieldsWhatFLSLists() throws {
+    let block = try disks.makeAPFS("disk")
+    try check("disk", poolBlock: block, planted: TestDisks.files, deleted: nil, of: DiskTold(disks.bytes(of: "disk")))
+  }
+
+  @Test(.enabled(if: TestDisks.has("makefs", "sfdisk", "fls"))) func ufsYieldsWhatFLSLists() throws {
+    try disks.shell(
+      """
+      makefs -t ffs -s 8m first tree
+      truncate -s 12M disk && printf 'label: gpt\\nstart=2048,size=16384\\n' | sfdisk -q disk
+      dd if=first of=disk bs=512 seek=2048 conv=notrunc status=none
+      """)
+    #expect(try disks.bytes(of: "first").withUnsafeBytes(MediaType.sniff) == .diskImage)
+    let told = try DiskTold(disks.bytes(of: "disk"))
+    #expect(told.ending == nil && told.reasons.isEmpty, "\(told.reasons)")
+    #expect(try told.listing(below: "vol1/") == disks.filesByFLS("disk", sectorOffset: 2048))
+    for (path, source) in TestDisks.files {
+      #expect(try told.files["vol1/\(path)"]?.bytes == TestDisks.bytes(source), "\(path)")
+    }
   }
 
   @Test(.enabled(if: TestDisks.has("sfdisk", "mkfs.ext4", "mkfs.vfat", "mcopy", "fls")), arguments: ["dos", "gpt"])

@@ -12,6 +12,8 @@ struct HostileDiskTests {
   private static let makers: [(String, [String], @Sendable (TestDisks) throws -> Void)] = [
     ("ext4", ["mkfs.ext4", "debugfs"], { try $0.makeExt("disk") }),
     ("FAT", ["mkfs.vfat", "mcopy"], { try $0.makeFAT("disk", bits: 12) }),
+    ("exFAT", ["mkfs.exfat"], { try $0.makeExFAT("disk") }),
+    ("APFS", ["mkapfs"], { _ = try $0.makeAPFS("disk") }),
     ("NTFS", ["mkfs.ntfs", "ntfscp"], { try $0.makeNTFS("disk") }),
     ("ISO 9660", ["genisoimage"], { _ = try $0.shell("genisoimage -quiet -J -o disk tree") }),
     ("HFS+", ["xorriso"], { _ = try $0.shell("xorriso -as mkisofs -quiet -hfsplus -o disk tree") }),

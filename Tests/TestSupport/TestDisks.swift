@@ -148,11 +148,14 @@ public struct TestDisks {
   /// The files that `fls` lists in an image, by path; deleted ones with a star in front.
   ///
   /// Left out are folders and what libtsk makes up. Files that are nothing but indexes are named without these.
-  public func filesByFLS(_ name: String, sectorOffset: Int = 0) throws -> [String] {
+  ///
+  /// - Parameter poolBlock: Of an APFS, where its volume is.
+  public func filesByFLS(_ name: String, sectorOffset: Int = 0, poolBlock: Int? = nil) throws -> [String] {
     var files: Set<String> = []
     var indexes: [Substring: String] = [:]
     var withContent: Set<Substring> = []
-    for line in try shell("fls -r -p -o \(sectorOffset) \(name)").split(separator: "\n") {
+    let pool = poolBlock.map { "-P apfs -B \($0)" } ?? ""
+    for line in try shell("fls -r -p \(pool) -o \(sectorOffset) \(name)").split(separator: "\n") {
       let parts = line.split(separator: "\t", maxSplits: 1)
       let words = parts[0].split(separator: " ")
       if words[0].lowercased().hasPrefix("v") || words[0].hasSuffix("/d") || words[0].hasPrefix("d/") { continue }
