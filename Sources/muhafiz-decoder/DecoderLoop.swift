@@ -111,10 +111,13 @@ enum DecoderLoop {
     return DecodeReply(&result)
   }
 
-  /// Of a camera's own format the largest preview stands for the picture.
+  /// Of a camera's own format the largest preview stands for the picture; of a TIFF without one, its first picture.
   private static func decodeRaw(_ job: inout media_request, _ result: inout media_result) {
     let file = UnsafeRawBufferPointer(start: job.bytes, count: job.count)
     guard let preview = EmbeddedPictures(file, .cameraRaw).largest else {
+      if file.starts(with: [0x49, 0x49, 0x2a, 0]) || file.starts(with: [0x4d, 0x4d, 0, 0x2a]) {
+        return media_decode_tiff(&job, &result)
+      }
       result.status = CInt(file.count < 16 ? MEDIA_BROKEN : MEDIA_UNSUPPORTED)
       withUnsafeMutableBytes(of: &result.reason) {
         $0.copyBytes(from: (file.count < 16 ? "premature end of data" : "a camera's picture without a preview").utf8)

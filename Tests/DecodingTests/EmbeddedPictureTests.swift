@@ -189,6 +189,33 @@ struct EmbeddedPictureTests {
     #expect(failure?.code == .unsupported)
   }
 
+  /// The first directory of a DNG, and of Nikon's and Sony's files, is of a small copy; the preview lies in one below it.
+  @Test func previewsOfCamerasThatWriteTIFFStandForThePicture() throws {
+    let small: [UInt8] = [9, 9, 9, 8, 8, 8, 7, 7, 7, 6, 6, 6]
+    func file(_ marks: [(Int, Int, Int, Int)], preview: [UInt8]) -> [UInt8] {
+      let entries =
+        marks + [
+          (0x100, 3, 1, 2), (0x101, 3, 1, 2), (0x102, 3, 1, 8), (0x103, 3, 1, 1), (0x106, 3, 1, 2),
+          (0x111, 4, 1, 8 + 2 + 12 * (marks.count + 10) + 4 + 30), (0x115, 3, 1, 3), (0x116, 3, 1, 2), (0x117, 4, 1, 12),
+          (0x14a, 4, 1, 8 + 2 + 12 * (marks.count + 10) + 4),
+        ]
+      let start = 8 + 2 + 12 * entries.count + 4 + 30
+      let below = Test.directory([(0x201, 4, 1, start + small.count), (0x202, 4, 1, preview.count)])
+      return Test.head() + Test.directory(entries.sorted { $0.0 < $1.0 }) + below + small + preview
+    }
+    for mark in [(0xfe, 4, 1, 1), (0xc612, 1, 4, 0x0000_0401)] {
+      let dng = file([mark], preview: picture)
+      #expect(dng.withUnsafeBytes(MediaType.sniff) == .cameraRaw)
+      #expect(try read(dng) == Told(pictures: ["preview": picture]))
+      #expect(try decode(dng).get() == decode(picture).get())
+      // Without a preview it is the first directory's.
+      let plane = try decode(file([mark], preview: [])).get()
+      #expect((plane.width, plane.height) == (2, 2))
+    }
+    // Small copies below a picture of full size are those of a TIFF.
+    #expect(file([(0xfe, 4, 1, 0)], preview: picture).withUnsafeBytes(MediaType.sniff) == .tiff)
+  }
+
   @Test func aPreviewThatIsTheValueOfAnEntryIsFound() throws {
     let start = 8 + 18
     let file =
