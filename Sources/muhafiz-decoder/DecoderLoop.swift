@@ -111,22 +111,35 @@ enum DecoderLoop {
     return DecodeReply(&result)
   }
 
-  /// Of a camera's own format the largest preview stands for the picture; of a TIFF without one, its first picture.
+  /// Of a camera's own format the largest preview stands for the picture. Where it is a TIFF, the pages that any reader of
+  /// those shows follow, and are all there is without a preview.
   private static func decodeRaw(_ job: inout media_request, _ result: inout media_result) {
     let file = UnsafeRawBufferPointer(start: job.bytes, count: job.count)
+    let isTIFF = file.starts(with: [0x49, 0x49, 0x2a, 0]) || file.starts(with: [0x4d, 0x4d, 0, 0x2a])
     guard let preview = EmbeddedPictures(file, .cameraRaw).largest else {
-      if file.starts(with: [0x49, 0x49, 0x2a, 0]) || file.starts(with: [0x4d, 0x4d, 0, 0x2a]) {
-        return media_decode_tiff(&job, &result)
-      }
-      result.status = CInt(file.count < 16 ? MEDIA_BROKEN : MEDIA_UNSUPPORTED)
-      withUnsafeMutableBytes(of: &result.reason) {
-        $0.copyBytes(from: (file.count < 16 ? "premature end of data" : "a camera's picture without a preview").utf8)
-      }
-      return
+      if isTIFF { return media_decode_tiff(&job, &result) }
+      let isCut = file.count < 16
+      return fail(
+        &result, isCut ? MEDIA_BROKEN : MEDIA_UNSUPPORTED,
+        isCut ? "premature end of data" : "a camera's picture without a preview")
     }
-    job.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
-    job.count = preview.count
-    media_decode_jpeg(&job, &result)
+    let pages = isTIFF ? TIFFDirectories(file)?.pagesBesidesJPEGs ?? [] : []
+    if job.frame == 0 {
+      job.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
+      job.count = preview.count
+      media_decode_jpeg(&job, &result)
+    } else if job.frame <= pages.count {
+      job.frame = UInt32(pages[Int(job.frame) - 1])
+      media_decode_tiff(&job, &result)
+    } else {
+      fail(&result, MEDIA_BROKEN, "no such page")
+    }
+    result.frames = UInt32(1 + pages.count)
+  }
+
+  private static func fail(_ result: inout media_result, _ status: Int, _ reason: String) {
+    result.status = CInt(status)
+    withUnsafeMutableBytes(of: &result.reason) { $0.copyBytes(from: reason.utf8) }
   }
 
   /// Maps a whole inherited file and closes its descriptor.

@@ -189,6 +189,13 @@ struct EmbeddedPictureTests {
     #expect(failure?.code == .unsupported)
   }
 
+  private func pages(of file: [UInt8]) throws -> Int {
+    try DecoderPool.shared.get().withLease { lease in
+      try file.withUnsafeBytes { try lease.append($0) }
+      return try lease.decode(.cameraRaw) { $0.pages }.get()
+    }
+  }
+
   /// The first directory of a DNG, and of Nikon's and Sony's files, is of a small copy; the preview lies in one below it.
   @Test func previewsOfCamerasThatWriteTIFFStandForThePicture() throws {
     let small: [UInt8] = [9, 9, 9, 8, 8, 8, 7, 7, 7, 6, 6, 6]
@@ -208,10 +215,15 @@ struct EmbeddedPictureTests {
       #expect(dng.withUnsafeBytes(MediaType.sniff) == .cameraRaw)
       #expect(try read(dng) == Told(pictures: ["preview": picture]))
       #expect(try decode(dng).get() == decode(picture).get())
-      // Without a preview it is the first directory's.
-      let plane = try decode(file([mark], preview: [])).get()
-      #expect((plane.width, plane.height) == (2, 2))
+      // What a reader of TIFF shows is looked at too: behind the preview, and in its place where there is none.
+      for page in try [decode(dng, page: 1).get(), decode(file([mark], preview: [])).get()] {
+        #expect((page.width, page.height) == (2, 2))
+      }
+      #expect(try pages(of: dng) == 2 && decode(dng, page: 2) == .failure(Unhashable(.broken, "no such page")))
     }
+    // So is it under Canon's letters, where what is a JPEG is found as such.
+    let canon = raw(mark: Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0])
+    #expect(try pages(of: canon) == 1)
     // Small copies below a picture of full size are those of a TIFF.
     #expect(file([(0xfe, 4, 1, 0)], preview: picture).withUnsafeBytes(MediaType.sniff) == .tiff)
   }

@@ -26,17 +26,21 @@ extension DecoderPool {
   /// One pool for the tests that need nothing special.
   static let shared = Result { try DecoderPool(size: 1) }
 
-  func decode(_ file: [UInt8], as type: MediaType? = nil, smallestSide: Int? = nil) throws -> Result<Plane, Unhashable> {
+  func decode(
+    _ file: [UInt8], as type: MediaType? = nil, page: Int = 0, smallestSide: Int? = nil
+  ) throws -> Result<Plane, Unhashable> {
     try withLease { lease in
       try file.withUnsafeBytes { try lease.append($0) }
       let type = type ?? file.withUnsafeBytes(MediaType.sniff) ?? .png
-      return try lease.decode(type, smallestSide: smallestSide, Plane.init)
+      return try lease.decode(type, page: page, smallestSide: smallestSide, Plane.init)
     }
   }
 }
 
-func decode(_ file: [UInt8], as type: MediaType? = nil, smallestSide: Int? = nil) throws -> Result<Plane, Unhashable> {
-  try DecoderPool.shared.get().decode(file, as: type, smallestSide: smallestSide)
+func decode(
+  _ file: [UInt8], as type: MediaType? = nil, page: Int = 0, smallestSide: Int? = nil
+) throws -> Result<Plane, Unhashable> {
+  try DecoderPool.shared.get().decode(file, as: type, page: page, smallestSide: smallestSide)
 }
 
 /// A field of /proc/PID/status, trimmed.
