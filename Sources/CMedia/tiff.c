@@ -146,19 +146,30 @@ static void decode(TIFF *tiff, const media_request *request, media_result *resul
   TIFFRGBAImageEnd(&image);
 }
 
+// `f` holds the bytes, and gets what libtiff has to say. NULL where there is no directory, or no memory.
+static TIFF *open_file(file *f) {
+  TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+  if (!options) return NULL;
+  TIFFOpenOptionsSetErrorHandlerExtR(options, listen, f);
+  TIFFOpenOptionsSetWarningHandlerExtR(options, ignore, NULL);
+  TIFF *tiff = TIFFClientOpenExt("", "rm", f, read_bytes, write_nothing, seek, close_nothing, size, map, unmap, options);
+  TIFFOpenOptionsFree(options);
+  return tiff;
+}
+
+uint32_t media_count_tiff_pages(const uint8_t *bytes, size_t count) {
+  file f = {.bytes = bytes, .count = count};
+  TIFF *tiff = open_file(&f);
+  if (!tiff) return 0;
+  uint32_t pages = TIFFNumberOfDirectories(tiff);
+  TIFFClose(tiff);
+  return pages;
+}
+
 void media_decode_tiff(const media_request *request, media_result *result) {
   *result = (media_result){0};
   file f = {.bytes = request->bytes, .count = request->count};
-  TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
-  if (!options) {
-    media_fail(result, MEDIA_MEMORY, "out of memory");
-    return;
-  }
-  TIFFOpenOptionsSetErrorHandlerExtR(options, listen, &f);
-  TIFFOpenOptionsSetWarningHandlerExtR(options, ignore, NULL);
-  TIFF *tiff = TIFFClientOpenExt(
-    "", "rm", &f, read_bytes, write_nothing, seek, close_nothing, size, map, unmap, options);
-  TIFFOpenOptionsFree(options);
+  TIFF *tiff = open_file(&f);
   if (!tiff) {
     fail(result, &f, "no directory");
     return;

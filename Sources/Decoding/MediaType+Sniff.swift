@@ -50,30 +50,7 @@ extension MediaType {
   private static func isCameraRaw(_ head: Head) -> Bool {
     (head.has([0x49, 0x49, 0x2a, 0x00]) && head.has("CR\u{2}", at: 8)) || head.has("FUJIFILMCCD-RAW ")
       || head.has("IIRO") || head.has("IIRS") || head.has("MMOR") || head.has([0x49, 0x49, 0x55, 0x00])
-      || head.has("ftypcrx ", at: 4) || isCameraTIFF(head)
-  }
-
-  /// A TIFF whose first directory has a version of DNG, or says that it is a small copy and where further directories are,
-  /// as Nikon's and Sony's do. Source: DNG 1.7, "DNGVersion"; TIFF 6.0, "NewSubfileType"; TIFF Technical Note 1, "SubIFDs".
-  private static func isCameraTIFF(_ head: Head) -> Bool {
-    let isLittle = head.has([0x49, 0x49, 0x2a, 0x00])
-    guard isLittle || head.has([0x4d, 0x4d, 0x00, 0x2a]) else { return false }
-    func number(_ at: Int, _ count: Int) -> Int? {
-      isLittle ? head.number(at: at, bytes: count) : head.bigEndian(at: at, bytes: count)
-    }
-    guard let directory = number(4, 4), let count = number(directory, 2) else { return false }
-    var (isSmallCopy, hasFurther) = (false, false)
-    for entry in 0..<count {
-      let at = directory + 2 + 12 * entry
-      guard let tag = number(at, 2), let value = number(at + 8, 4) else { return false }
-      switch tag {
-      case 0xc612: return true
-      case 0x00fe: isSmallCopy = value == 1
-      case 0x014a: hasFurther = true
-      default: break
-      }
-    }
-    return isSmallCopy && hasFurther
+      || head.has("ftypcrx ", at: 4)
   }
 
   /// "P4" to "P7", and then numbers or the words of PAM; the text forms "P1" to "P3" too look like this.

@@ -15,7 +15,7 @@ public enum MediaType: String, Sendable, CaseIterable {
   case icon = "image/vnd.microsoft.icon"
   case pnm = "image/x-portable-anymap"
   case targa = "image/x-tga"
-  /// A camera's own format: CR2, CR3, ORF, RAF, RW2, NEF, ARW, DNG. Its largest preview stands for the picture.
+  /// A camera's own format that no other reader knows: CR2, CR3, ORF, RAF, RW2. Its largest preview stands for the picture.
   case cameraRaw = "image/x-raw"
 
   case mp4 = "video/mp4"

@@ -111,35 +111,38 @@ enum DecoderLoop {
     return DecodeReply(&result)
   }
 
-  /// Of a camera's own format the largest preview stands for the picture. Where it is a TIFF, the pages that any reader of
-  /// those shows follow, and are all there is without a preview.
+  /// Of a camera's own format the largest preview stands for the picture. CR2 is TIFF besides, whose pages any reader of those
+  /// shows: they follow the preview, which stands for a page that libtiff refuses too, as it does what a sensor saw.
   private static func decodeRaw(_ job: inout media_request, _ result: inout media_result) {
     let file = UnsafeRawBufferPointer(start: job.bytes, count: job.count)
-    let isTIFF = file.starts(with: [0x49, 0x49, 0x2a, 0]) || file.starts(with: [0x4d, 0x4d, 0, 0x2a])
-    guard let preview = EmbeddedPictures(file, .cameraRaw).largest else {
-      if isTIFF { return media_decode_tiff(&job, &result) }
-      let isCut = file.count < 16
-      return fail(
-        &result, isCut ? MEDIA_BROKEN : MEDIA_UNSUPPORTED,
-        isCut ? "premature end of data" : "a camera's picture without a preview")
-    }
-    let pages = isTIFF ? TIFFDirectories(file)?.pagesBesidesJPEGs ?? [] : []
-    if job.frame == 0 {
-      job.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
-      job.count = preview.count
-      media_decode_jpeg(&job, &result)
-    } else if job.frame <= pages.count {
-      job.frame = UInt32(pages[Int(job.frame) - 1])
-      media_decode_tiff(&job, &result)
-    } else {
-      fail(&result, MEDIA_BROKEN, "no such page")
-    }
-    result.frames = UInt32(1 + pages.count)
-  }
+    let preview = EmbeddedPictures(file, .cameraRaw).largest
+    let pages = file.starts(with: [0x49, 0x49, 0x2a, 0]) ? media_count_tiff_pages(job.bytes, job.count) : 0
 
-  private static func fail(_ result: inout media_result, _ status: Int, _ reason: String) {
-    result.status = CInt(status)
-    withUnsafeMutableBytes(of: &result.reason) { $0.copyBytes(from: reason.utf8) }
+    func decodePage(_ page: UInt32) {
+      var job = job
+      job.frame = page
+      media_decode_tiff(&job, &result)
+      result.frames = pages + (preview == nil ? 0 : 1)
+    }
+    guard let preview else {
+      if pages > 0 { return decodePage(job.frame) }
+      result.status = CInt(file.count < 16 ? MEDIA_BROKEN : MEDIA_UNSUPPORTED)
+      withUnsafeMutableBytes(of: &result.reason) {
+        $0.copyBytes(from: (file.count < 16 ? "premature end of data" : "a camera's picture without a preview").utf8)
+      }
+      return
+    }
+    if job.frame > 0 && pages > 0 {
+      decodePage(job.frame - 1)
+      if result.status == MEDIA_DECODED || result.status == MEDIA_LIMIT { return }
+    }
+    var jpeg = job
+    jpeg.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
+    jpeg.count = preview.count
+    media_decode_jpeg(&jpeg, &result)
+    result.frames = pages + 1
+    // A preview that is broken hides no page.
+    if result.status == MEDIA_BROKEN && job.frame == 0 && pages > 0 { decodePage(0) }
   }
 
   /// Maps a whole inherited file and closes its descriptor.

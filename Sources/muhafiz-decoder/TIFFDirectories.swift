@@ -74,35 +74,4 @@ struct TIFFDirectories {
 
   /// Where the value of an entry of more than four bytes begins.
   func offset(_ entry: Entry?) -> Int? { entry.flatMap { number(at: $0.place, bytes: 4) } }
-
-  /// Directories of one file that are followed; a scan looks at fewer pages.
-  private static let mostPages = 4096
-
-  /// The pages, counted from 0, that hold neither what a sensor saw nor one JPEG: each of those is a preview by itself, or
-  /// lossless and a sensor's.
-  var pagesBesidesJPEGs: [Int] {
-    var (pages, offset, visited): ([Int], Int, Set<Int>) = ([], first, [])
-    while visited.count < Self.mostPages, visited.insert(offset).inserted, let directory = directory(at: offset) {
-      if !isSensor(directory) && !isJPEG(directory) { pages.append(visited.count - 1) }
-      offset = directory.next
-    }
-    return pages
-  }
-
-  /// Source: DNG 1.7, "PhotometricInterpretation": a colour filter's array.
-  private func isSensor(_ directory: Directory) -> Bool { numbers(directory.entries[0x106]).first == 32_803 }
-
-  /// A JPEG that is found as a preview: its tables are not elsewhere.
-  private func isJPEG(_ directory: Directory) -> Bool {
-    let entries = directory.entries
-    var tags = entries[0x111] == nil ? (start: 0x201, count: 0x202) : nil
-    if let compression = numbers(entries[0x103]).first, compression == 6 || compression == 7, entries[0x15b] == nil,
-      entries[0x111]?.count == 1, entries[0x117]?.count == 1
-    {
-      tags = (0x111, 0x117)
-    }
-    guard let tags, let start = numbers(entries[tags.start]).first, let count = numbers(entries[tags.count]).first
-    else { return false }
-    return count >= 4 && count <= bytes.count && start <= bytes.count - count && bytes[start] == 0xff && bytes[start + 1] == 0xd8
-  }
 }

@@ -84,6 +84,8 @@ void media_decode_webp(const media_request *request, media_result *result);
 void media_decode_gif(const media_request *request, media_result *result);
 void media_decode_bmp(const media_request *request, media_result *result);
 void media_decode_tiff(const media_request *request, media_result *result);
+/// Pages that libtiff sees in a file; 0 where it sees no TIFF.
+uint32_t media_count_tiff_pages(const uint8_t *bytes, size_t count);
 void media_decode_heif(const media_request *request, media_result *result);
 void media_decode_jxl(const media_request *request, media_result *result);
 void media_decode_ico(const media_request *request, media_result *result);
