@@ -76,6 +76,28 @@ struct HashListBuilderTests {
     }
   }
 
+  @Test func memoryOfSortedRecordsIsGivenBackBehindTheOneAtHand() throws {
+    let layout = RecordLayout(.sha256)
+    let chunk = RecordChunk(layout, sizeInBytes: 13 << 20)
+    chunk.count = chunk.capacity
+    let key = [UInt8](repeating: 7, count: layout.keySize)
+    key.withUnsafeBytes { key in
+      for index in 0..<chunk.count {
+        layout.write(key, entry: UInt32(index), attribution: 0, detail: 0, to: chunk.start + index * layout.stride)
+      }
+    }
+    let run = ChunkRun(chunk)
+    var areRight = true
+    for index in 0..<chunk.count {
+      try run.advance()
+      areRight = areRight && run.current.map { layout.entry($0) == UInt32(index) } ?? false
+    }
+    try run.advance()
+    #expect(areRight && run.current == nil)
+    // Memory that the kernel took back reads as zeros.
+    #expect(layout.entry(chunk.start + layout.stride) == 0)
+  }
+
   @Test func aFullDiskEndsTheBuildWithItsReason() throws {
     let folder = scratch.path("small-disk")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -87,6 +87,29 @@ struct NearIndexTests {
     try check(hashes, [[hashes[17]], [generator.near(hashes[4000], bits: 20)], Array(hashes.prefix(8))], "one bucket")
   }
 
+  /// More candidates than are compared at a time, most of them of one value: the next portion begins in its middle.
+  @Test func candidatesOfOneValueAreAllCompared() throws {
+    var generator = SeededGenerator(seed: 27)
+    let centre = generator.hash()
+    let hashes = (0..<9000).map { number in
+      if number % 100 == 0 { return generator.near(centre, bits: number / 100 % 40) }
+      var words = generator.hash().words
+      if number % 3 > 0 { words[0] = centre.words[0] & 0xffff_0000_0000_0000 | words[0] & 0x0000_ffff_ffff_ffff }
+      return PerceptualHash(words: words)
+    }
+    try check(hashes, [[centre], [generator.near(centre, bits: 3)]], "one value, seed 27")
+    let index = try #require(list(hashes).records(.pdq)?.nearIndex)
+    var portions: [Int] = []
+    var met: Set<UInt32> = []
+    let areFew = try centre.withBytes { (key: UnsafeRawBufferPointer) throws(MatchingError) in
+      try index.candidates(of: key.baseAddress!, index.plan(within: 31), limit: 9000) { numbers throws(MatchingError) in
+        portions.append(numbers.count)
+        met.formUnion(numbers)
+      }
+    }
+    #expect(areFew && portions.count > 1 && met.count > 5900, "\(portions)")
+  }
+
   @Test func toleratedDifferencesAreEnoughForEveryDistance() {
     for count in [NearSlot.leastRecords, 1 << 19, 1 << 22, 100_000_000] {
       let slots = NearSlot.slots(recordCount: count)

@@ -83,7 +83,7 @@ extension HashList {
 
   /// Searches the near index.
   ///
-  /// - Returns: `false` when there are so many candidates that comparing all hashes is better; some may have been found.
+  /// - Returns: `false` when there are so many candidates that comparing all hashes is better: then none was looked at.
   private func indexed(
     _ query: PerceptualHash, _ index: NearIndex, _ plan: NearPlan, _ limit: Int, _ distance: Int, in records: Records,
     _ found: (Int, Int) -> Void

@@ -74,7 +74,8 @@ final class NearIndex: Sendable {
         let value = UInt32(slots[slot].value(of: hash))
         for difference in differences { _ = try range(slot, Int(value ^ difference)) }
       }
-      (places, total, _) = self.places(of: hash, plan)
+      (places, total, areSound) = self.places(of: hash, plan)
+      guard areSound else { throw tree.damaged("it changes while it is read") }
     }
     if total > limit { return false }
     let numbers = UnsafeMutablePointer<UInt32>.allocate(capacity: Self.portion + Self.step)
