@@ -11,10 +11,10 @@ struct DiskImageTests {
 
   /// Compares what was told of a volume with `fls`, and the planted files with what they are copies of.
   private func check(
-    _ name: String, poolBlock: Int? = nil, planted: [String: String], deleted: String?, of told: DiskTold
+    _ name: String, sectorOffset: Int = 0, poolBlock: Int? = nil, planted: [String: String], deleted: String?, of told: DiskTold
   ) throws {
     #expect(told.ending == nil && told.reasons.isEmpty, "\(told.reasons)")
-    #expect(try told.listing(below: "vol1/") == disks.filesByFLS(name, poolBlock: poolBlock))
+    #expect(try told.listing(below: "vol1/") == disks.filesByFLS(name, sectorOffset: sectorOffset, poolBlock: poolBlock))
     for (path, source) in planted {
       let file = try #require(told.files["vol1/\(path)"], "\(path)")
       #expect(try file.bytes == TestDisks.bytes(source), "\(path)")
@@ -103,12 +103,7 @@ struct DiskImageTests {
       dd if=first of=disk bs=512 seek=2048 conv=notrunc status=none
       """)
     #expect(try disks.bytes(of: "first").withUnsafeBytes(MediaType.sniff) == .diskImage)
-    let told = try DiskTold(disks.bytes(of: "disk"))
-    #expect(told.ending == nil && told.reasons.isEmpty, "\(told.reasons)")
-    #expect(try told.listing(below: "vol1/") == disks.filesByFLS("disk", sectorOffset: 2048))
-    for (path, source) in TestDisks.files {
-      #expect(try told.files["vol1/\(path)"]?.bytes == TestDisks.bytes(source), "\(path)")
-    }
+    try check("disk", sectorOffset: 2048, planted: TestDisks.files, deleted: nil, of: DiskTold(disks.bytes(of: "disk")))
   }
 
   @Test(.enabled(if: TestDisks.has("sfdisk", "mkfs.ext4", "mkfs.vfat", "mcopy", "fls")), arguments: ["dos", "gpt"])

@@ -148,10 +148,10 @@ extension TestDisks {
   }
 }
 
-private func little(_ value: Int, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+func little(_ value: Int, _ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
 
 /// A disk in memory.
-private struct RawDisk {
+struct RawDisk {
   var bytes: [UInt8]
 
   func number(_ offset: Int, _ size: Int) -> Int { (0..<size).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) } }

@@ -92,42 +92,39 @@ public struct TestDisks {
   /// Takes a file off the root of an NTFS as its driver does: its name leaves the folder's index, its record is no longer in
   /// use. Every tool that does so mounts the disk.
   public func deleteFromNTFS(_ name: String, _ file: String) throws {
-    var image = try bytes(of: name)
-    func number(_ offset: Int, _ size: Int) -> Int { (0..<size).reduce(0) { $0 | Int(image[offset + $1]) << (8 * $1) } }
-    func put(_ value: Int, _ offset: Int, _ size: Int) {
-      for byte in 0..<size { image[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
-    }
-    let cluster = number(11, 2) * number(13, 1)
-    let recordSize = Int8(bitPattern: image[64]) > 0 ? Int(image[64]) * cluster : 1 << -Int(Int8(bitPattern: image[64]))
+    var disk = RawDisk(bytes: try bytes(of: name))
+    let cluster = disk.number(11, 2) * disk.number(13, 1)
+    let recordSize =
+      Int8(bitPattern: disk.bytes[64]) > 0 ? Int(disk.bytes[64]) * cluster : 1 << -Int(Int8(bitPattern: disk.bytes[64]))
     let inode = try shell("ifind -n '\(file)' \(name)").trimmingCharacters(in: .whitespacesAndNewlines)
-    let record = number(48, 8) * cluster + (Int(inode) ?? 0) * recordSize
+    let record = disk.number(48, 8) * cluster + (Int(inode) ?? 0) * recordSize
     let wanted = file.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
-    for block in stride(from: 0, to: image.count, by: 4096) where image[block..<block + 4].elementsEqual("INDX".utf8) {
+    for block in stride(from: 0, to: disk.bytes.count, by: 4096) where disk.bytes[block..<block + 4].elementsEqual("INDX".utf8) {
       // The last two bytes of each sector stand in the block's head, and a number of the update in their place.
-      let (ends, count) = (block + number(block + 4, 2), number(block + 6, 2))
-      for sector in 1..<count { put(number(ends + 2 * sector, 2), block + 512 * sector - 2, 2) }
-      let end = block + 24 + number(block + 28, 4)
-      var entry = block + 24 + number(block + 24, 4)
+      let (ends, count) = (block + disk.number(block + 4, 2), disk.number(block + 6, 2))
+      for sector in 1..<count { disk.put(disk.number(ends + 2 * sector, 2), block + 512 * sector - 2, 2) }
+      let end = block + 24 + disk.number(block + 28, 4)
+      var entry = block + 24 + disk.number(block + 24, 4)
       while entry + 82 < end {
-        let size = number(entry + 8, 2)
-        if image[(entry + 82)...].prefix(2 * Int(image[entry + 80])).elementsEqual(wanted) {
-          image.replaceSubrange(entry..<end - size, with: Array(image[entry + size..<end]))
-          put(number(block + 28, 4) - size, block + 28, 4)
+        let size = disk.number(entry + 8, 2)
+        if disk.bytes[(entry + 82)...].prefix(2 * Int(disk.bytes[entry + 80])).elementsEqual(wanted) {
+          disk.bytes.replaceSubrange(entry..<end - size, with: Array(disk.bytes[entry + size..<end]))
+          disk.put(disk.number(block + 28, 4) - size, block + 28, 4)
           break
         }
         entry += size
       }
       for sector in 1..<count {
-        put(number(block + 512 * sector - 2, 2), ends + 2 * sector, 2)
-        put(number(ends, 2), block + 512 * sector - 2, 2)
+        disk.put(disk.number(block + 512 * sector - 2, 2), ends + 2 * sector, 2)
+        disk.put(disk.number(ends, 2), block + 512 * sector - 2, 2)
       }
     }
-    guard image[record..<record + 4].elementsEqual("FILE".utf8), image[record + 22] & 1 == 1 else {
+    guard disk.bytes[record..<record + 4].elementsEqual("FILE".utf8), disk.bytes[record + 22] & 1 == 1 else {
       throw CocoaError(.fileReadCorruptFile)
     }
-    image[record + 22] &= ~1
-    put(number(record + 16, 2) + 1, record + 16, 2)  // how often the record was used
-    try Data(image).write(to: URL(filePath: path(name)))
+    disk.bytes[record + 22] &= ~1
+    disk.put(disk.number(record + 16, 2) + 1, record + 16, 2)  // how often the record was used
+    try Data(disk.bytes).write(to: URL(filePath: path(name)))
   }
 
   /// A disk of 64 MiB with an MBR: FAT, ext4 in an extended partition, and `harbour.jpg` behind all partitions.
