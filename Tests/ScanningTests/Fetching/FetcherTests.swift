@@ -180,7 +180,7 @@ struct FetcherTests {
   }
 
   /// A server that speaks nothing else.
-  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/nghttpd"), "nghttpd is not installed"))
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/sbin/nghttpd"), "nghttpd is not installed"))
   func contentsComeOverHTTP2() throws {
     let port = server.port("second")
     var policy = server.trusting(server.policy)
