@@ -132,17 +132,18 @@ enum DecoderLoop {
       }
       return
     }
+    func isAnswered() -> Bool { result.status == MEDIA_DECODED || result.status == MEDIA_LIMIT }
     if job.frame > 0 && pages > 0 {
       decodePage(job.frame - 1)
-      if result.status == MEDIA_DECODED || result.status == MEDIA_LIMIT { return }
+      if isAnswered() { return }
     }
     var jpeg = job
     jpeg.bytes = file.baseAddress?.assumingMemoryBound(to: UInt8.self).advanced(by: preview.lowerBound)
     jpeg.count = preview.count
     media_decode_jpeg(&jpeg, &result)
     result.frames = pages + 1
-    // A preview that is broken hides no page.
-    if result.status == MEDIA_BROKEN && job.frame == 0 && pages > 0 { decodePage(0) }
+    // A preview that cannot be read hides no page.
+    if !isAnswered() && job.frame == 0 && pages > 0 { decodePage(0) }
   }
 
   /// Maps a whole inherited file and closes its descriptor.
