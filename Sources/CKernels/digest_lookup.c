@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include "verified.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -31,11 +32,6 @@ CK_INLINE bool admits(const ck_digest_index *index, uint64_t second, size_t offs
 CK_WIDE
 int ck_filter_admits(const ck_digest_index *index, uint64_t first, uint64_t second) {
   return admits(index, second, ck_filter_offset(index, first));
-}
-
-CK_INLINE bool is_verified(const ck_digest_index *index, size_t offset) {
-  size_t block = offset >> 12;
-  return __atomic_load_n(index->verified + (block >> 6), __ATOMIC_RELAXED) >> (block & 63) & 1;
 }
 
 // Records that are compared with a key at once.
@@ -89,10 +85,10 @@ ptrdiff_t ck_find_digest(const ck_digest_index *index, uint64_t first, uint64_t 
   size_t bounds = ck_bounds_offset(index, first);
   size_t filter = ck_filter_offset(index, first);
   ck_prefetch(index->file + bounds);
-  if (!is_verified(index, filter)) return CK_UNDECIDED;
+  if (!is_verified(index->verified, filter)) return CK_UNDECIDED;
   if (!admits(index, second, filter)) return CK_NOT_LISTED;
 
-  if (!is_verified(index, bounds) || !is_verified(index, bounds + 7)) return CK_UNDECIDED;
+  if (!is_verified(index->verified, bounds) || !is_verified(index->verified, bounds + 7)) return CK_UNDECIDED;
   uint32_t low, high;
   memcpy(&low, index->file + bounds, sizeof low);
   memcpy(&high, index->file + bounds + 4, sizeof high);
@@ -106,7 +102,7 @@ ptrdiff_t ck_find_digest(const ck_digest_index *index, uint64_t first, uint64_t 
   begin = begin < 0 ? 0 : begin;
   size_t size = index->record_size;
   size_t offset = index->records + (size_t)begin * size;
-  if (!is_verified(index, offset) || !is_verified(index, offset + ABOUT * size - 1)) return CK_UNDECIDED;
+  if (!is_verified(index->verified, offset) || !is_verified(index->verified, offset + ABOUT * size - 1)) return CK_UNDECIDED;
 
   const uint8_t *records = index->file + offset;
   uint32_t found = beginning_alike(records, size, first, second);

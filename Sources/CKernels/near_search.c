@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include "verified.h"
 
 #include <string.h>
 
@@ -74,16 +75,14 @@ ptrdiff_t ck_near_measure(const uint8_t *file, size_t offset, const uint64_t *ve
   // Far enough ahead that memory has answered by then.
   enum { AHEAD = 24 };
   const uint8_t *records = file + offset;
-  size_t first_block = offset >> 12;
   uint64_t words[4];
   memcpy(words, query, sizeof words);
   size_t found = 0;
-  uint64_t are_verified = 1;
+  bool are_verified = true;
   for (size_t i = 0; i < count; i++) {
     if (i + AHEAD < count) __builtin_prefetch(records + (size_t)numbers[i + AHEAD] * 32);
     const uint64_t *value = (const uint64_t *)__builtin_assume_aligned(records + (size_t)numbers[i] * 32, 8);
-    size_t block = first_block + (numbers[i] >> 7);
-    are_verified &= __atomic_load_n(verified + (block >> 6), __ATOMIC_RELAXED) >> (block & 63);
+    are_verified &= is_verified(verified, offset + (size_t)numbers[i] * 32);
     unsigned distance = (unsigned)(__builtin_popcountll(words[0] ^ value[0]) + __builtin_popcountll(words[1] ^ value[1]) +
                                    __builtin_popcountll(words[2] ^ value[2]) + __builtin_popcountll(words[3] ^ value[3]));
     hits[found] = (ck_near_hit){numbers[i], 0, (uint16_t)distance};
