@@ -116,7 +116,7 @@ enum DecoderLoop {
   private static func decodeRaw(_ job: inout media_request, _ result: inout media_result) {
     let file = UnsafeRawBufferPointer(start: job.bytes, count: job.count)
     let preview = EmbeddedPictures(file, .cameraRaw).largest
-    let pages = file.starts(with: [0x49, 0x49, 0x2a, 0]) ? media_count_tiff_pages(job.bytes, job.count) : 0
+    let pages = media_count_tiff_pages(job.bytes, job.count)
 
     func decodePage(_ page: UInt32) {
       var job = job

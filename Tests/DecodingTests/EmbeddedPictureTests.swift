@@ -160,6 +160,8 @@ struct EmbeddedPictureTests {
     #expect(try read(file) == Told(pictures: ["photoshop-thumbnail": other]))
   }
 
+  private static let canonMark = Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0]
+
   /// A camera's file: a preview, and in a further directory what a sensor saw.
   private func raw(mark: [UInt8]) -> [UInt8] {
     let sensor: [UInt8] = [0xff, 0xd8, 0xff, 0xc3, 0, 2, 0xff, 0xd9]
@@ -175,7 +177,7 @@ struct EmbeddedPictureTests {
 
   @Test func previewsOfCamerasAreFoundAndTheLargestStandsForThePicture() throws {
     for mark in [
-      Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0],
+      Self.canonMark,
       Array("IIRO".utf8) + Test.number(16, bytes: 4) + Test.number(0, bytes: 8),
     ] {
       let file = raw(mark: mark)
@@ -198,8 +200,7 @@ struct EmbeddedPictureTests {
         (0x100, 3, 1, 2), (0x101, 3, 1, 2), (0x102, 3, 1, 8), (0x103, 3, 1, 1), (0x106, 3, 1, 2), (0x111, 4, 1, start),
         (0x115, 3, 1, 3), (0x116, 3, 1, 2), (0x117, 4, 1, 12), (0x201, 4, 1, start + 12), (0x202, 4, 1, preview.count),
       ]
-      let mark = Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0]
-      return mark + Test.directory(page) + samples + preview
+      return Self.canonMark + Test.directory(page) + samples + preview
     }
     func pages(_ file: [UInt8]) throws -> Int {
       try DecoderPool.shared.get().withLease { lease in
@@ -216,7 +217,7 @@ struct EmbeddedPictureTests {
     }
     #expect(try pages(file(preview: [])) == 1)
     // What libtiff refuses is the sensor's: the preview stands for it.
-    let sensor = raw(mark: Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0])
+    let sensor = raw(mark: Self.canonMark)
     for page in 0..<(try pages(sensor)) { #expect(try decode(sensor, page: page).get() == decode(picture).get()) }
   }
 
@@ -300,7 +301,7 @@ struct EmbeddedPictureTests {
 
   @Test func changedFilesNeverEndADecoder() throws {
     var generator = SeededGenerator(seed: 83)
-    let files = [exif(Test.exif(other)), raw(mark: Test.head(first: 16) + Array("CR\u{2}\0".utf8) + [0, 0, 0, 0])]
+    let files = [exif(Test.exif(other)), raw(mark: Self.canonMark)]
     for round in 0..<400 {
       var file = files[round % files.count]
       for _ in 0..<Int.random(in: 1...6, using: &generator) {

@@ -35,7 +35,7 @@ extension TestDisks {
       file.put(0xc0, 32, 1)
       file.put(first == 0 ? 1 : 3, 33, 1)  // Clusters may be allocated, and follow each other.
       file.put(text.count, 35, 1)
-      file.put(Self.rotatingSum(name.uppercased().utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }), 36, 2)
+      file.put(Self.rotatingSum(name.uppercased().utf16.flatMap { little(Int($0), 2) }), 36, 2)
       file.put(size, 40, 8)
       file.put(first, 52, 4)
       file.put(size, 56, 8)
@@ -67,7 +67,7 @@ extension TestDisks {
     let end = stride(from: root, to: root + cluster, by: 32).first { disk.bytes[$0] == 0 }
     let all = try folder("")
     disk.put(all, try Self.found(end))
-    try Data(disk.bytes).write(to: URL(filePath: path(name)))
+    try write(disk, to: name)
   }
 
   /// The sum that exFAT has of names and of entries.
@@ -128,7 +128,7 @@ extension TestDisks {
     disk.putLeaf(leaf, block, records)
     disk.put(nextID, volume + 176, 8)
     for changed in [leaf, volume] { disk.putFletcher(changed, block) }
-    try Data(disk.bytes).write(to: URL(filePath: path(name)))
+    try write(disk, to: name)
     return volume / block
   }
 

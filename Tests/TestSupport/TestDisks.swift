@@ -57,6 +57,8 @@ public struct TestDisks {
 
   public func path(_ name: String) -> String { folder.path(name) }
 
+  func write(_ disk: RawDisk, to name: String) throws { try Data(disk.bytes).write(to: URL(filePath: path(name))) }
+
   public func bytes(of name: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: folder.url.appending(path: name))) }
 
   /// ext2, ext3 or ext4 of 8 MiB; `lagoon.jpg` is deleted, its inode still says where it was.
@@ -98,7 +100,7 @@ public struct TestDisks {
       Int8(bitPattern: disk.bytes[64]) > 0 ? Int(disk.bytes[64]) * cluster : 1 << -Int(Int8(bitPattern: disk.bytes[64]))
     let inode = try shell("ifind -n '\(file)' \(name)").trimmingCharacters(in: .whitespacesAndNewlines)
     let record = disk.number(48, 8) * cluster + (Int(inode) ?? 0) * recordSize
-    let wanted = file.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let wanted = file.utf16.flatMap { little(Int($0), 2) }
     for block in stride(from: 0, to: disk.bytes.count, by: 4096) where disk.bytes[block..<block + 4].elementsEqual("INDX".utf8) {
       // The last two bytes of each sector stand in the block's head, and a number of the update in their place.
       let (ends, count) = (block + disk.number(block + 4, 2), disk.number(block + 6, 2))
@@ -124,7 +126,7 @@ public struct TestDisks {
     }
     disk.bytes[record + 22] &= ~1
     disk.put(disk.number(record + 16, 2) + 1, record + 16, 2)  // how often the record was used
-    try Data(disk.bytes).write(to: URL(filePath: path(name)))
+    try write(disk, to: name)
   }
 
   /// A disk of 64 MiB with an MBR: FAT, ext4 in an extended partition, and `harbour.jpg` behind all partitions.
