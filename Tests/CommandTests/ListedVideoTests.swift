@@ -32,6 +32,11 @@ import Testing
     let imported = try muhafiz("list", "import", "--name", "films", files[0], files[1])
     #expect(imported.exitCode == 0 && imported.text.contains("accepted              2"), "\(imported.errorText)")
     #expect(try muhafiz("list", "verify").text.contains("2 hashes, intact"))
+    // A name that no list has is no list that is intact.
+    for command in ["verify", "show"] {
+      let missing = try muhafiz("list", command, "elsewhere")
+      #expect(missing.exitCode == 10 && missing.text.isEmpty && missing.errorText.contains("there is no list 'elsewhere'"))
+    }
     let scan = try muhafiz("scan", "--all", "--format", "ndjson", videos)
     let items = try items(scan.text)
     var kinds: [String: String] = [:]

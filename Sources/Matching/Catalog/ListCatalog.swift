@@ -154,6 +154,18 @@ public struct ListCatalog: Sendable {
     }
   }
 
+  /// The same of a list that somebody asks for by name.
+  ///
+  /// - Throws: ``MatchingError`` with `listMissing` where there is no version of it.
+  public func versions(ofExisting name: String) throws(MatchingError) -> [HashList] {
+    let versions = try versions(of: name)
+    guard !versions.isEmpty else {
+      throw MatchingError(
+        .listMissing, "there is no list '\(name)' in \(folder)", hint: "import one: muhafiz list import --name NAME FILE")
+    }
+    return versions
+  }
+
   /// The versions of a list whose files are there, in no order; whether they can be opened is another question.
   func files(of name: String) throws(MatchingError) -> [ListVersion] {
     try DurableFile.names(in: folder.appending(name), on: fileSystem).filter { $0.hasSuffix(".hashlist") }.map {

@@ -12,7 +12,7 @@ struct ListVerify: ParsableCommand {
   func run() throws {
     let lists =
       names.isEmpty
-      ? try home.catalog.loadBlocklist().members.map(\.list) : try names.flatMap { try home.catalog.versions(of: $0) }
+      ? try home.catalog.loadBlocklist().members.map(\.list) : try names.flatMap { try home.catalog.versions(ofExisting: $0) }
     for list in lists {
       try list.verify()
       print("\(list.version.name) \(list.version.version): \(list.hashCount.grouped) hashes, intact")

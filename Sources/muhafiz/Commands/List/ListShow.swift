@@ -16,14 +16,12 @@ struct ListShow: ParsableCommand {
     let catalog = home.catalog
     let active = try catalog.active()
     let shown =
-      if let name { try catalog.versions(of: name) } else {
+      if let name { try catalog.versions(ofExisting: name) } else {
         try active.map { try catalog.open(ListVersion(name: $0.name, version: $0.version)) }
       }
     if shown.isEmpty {
       throw MatchingError(
-        name == nil ? .noListInForce : .listMissing,
-        name.map { "there is no list '\($0)' in \(catalog.folder)" } ?? "no hash list is in force in \(catalog.folder)",
-        hint: "import one: muhafiz list import --name NAME FILE")
+        .noListInForce, "no hash list is in force in \(catalog.folder)", hint: "import one: muhafiz list import --name NAME FILE")
     }
     if format == .text {
       print(
