@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// The PDQ perceptual hash, bit for bit as the reference defines it.
 ///
