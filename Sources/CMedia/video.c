@@ -30,11 +30,13 @@ typedef struct {
   uint8_t look[SIDE * SIDE];
   int has_look;
   double due;     // when the next frame is to be delivered
+  int64_t candidate;  // timestamp of the earliest packet sent that may be the one,
+  double candidate_due;  // that was due then
   double last;    // of the frame decoded last, in seconds from the start
   double end;     // when that frame has been shown
   int left_out;   // whether frames are passed over that the usual detail has
   int skips;      // whether frames that no other needs are passed over
-  int64_t start;  // timestamp of the first frame
+  int64_t start;  // timestamp of the first frame, or none
   double unit;    // seconds of a timestamp's step
   uint64_t delivered, decoded, packets;
 } film;
@@ -100,8 +102,31 @@ static int open_container(film *f, const char *name, media_result *result) {
   return 0;
 }
 
-static int open_track(film *f, const media_request *request, media_result *result) {
-  // Decoders that look for what the container does not say are bound like the one that decodes.
+// Whether the container's header says all that is needed: looking for the rest decodes the first pictures once more. An
+// order of frames that is not that of their packets is told by QuickTime's tables, and for H.264 by no other header.
+static int is_told_by_header(const AVFormatContext *format) {
+  const AVStream *film = NULL;
+  for (unsigned i = 0; i < format->nb_streams; i++) {
+    if (format->streams[i]->codecpar->codec_type != AVMEDIA_TYPE_VIDEO) continue;
+    if (film) return 0;  // which one is looked at depends on what is found in them
+    film = format->streams[i];
+  }
+  if (!film || film->codecpar->width <= 0 || film->codecpar->height <= 0 || format->duration <= 0) return 0;
+  switch (film->codecpar->codec_id) {
+  case AV_CODEC_ID_VP8:
+  case AV_CODEC_ID_VP9:
+  case AV_CODEC_ID_AV1: return 1;
+  // Films in fragments have no such table.
+  case AV_CODEC_ID_H264:
+  case AV_CODEC_ID_HEVC: return strstr(format->iformat->name, "mov") && film->nb_frames > 0;
+  default: return 0;
+  }
+}
+
+// Looks into the film for what its header does not say.
+static int find_out(film *f, const media_request *request) {
+  if (is_told_by_header(f->format)) return 0;
+  // Decoders that look are bound like the one that decodes.
   unsigned tracks = f->format->nb_streams;
   AVDictionary **options = calloc(tracks ? tracks : 1, sizeof *options);
   for (unsigned i = 0; options && i < tracks; i++) {
@@ -111,6 +136,11 @@ static int open_track(film *f, const media_request *request, media_result *resul
   int error = options ? avformat_find_stream_info(f->format, options) : AVERROR(ENOMEM);
   for (unsigned i = 0; options && i < tracks; i++) av_dict_free(&options[i]);
   free(options);
+  return error;
+}
+
+static int open_track(film *f, const media_request *request, media_result *result) {
+  int error = find_out(f, request);
   if (error < 0) {
     fail(result, error, "video");
     return -1;
@@ -144,7 +174,7 @@ static int open_track(film *f, const media_request *request, media_result *resul
   f->codec->pkt_timebase = track->time_base;
   double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
   f->unit = av_q2d(track->time_base);
-  f->start = track->start_time == AV_NOPTS_VALUE ? 0 : track->start_time;
+  f->start = track->start_time;
   f->left_out = request->detail == MEDIA_KEY_FRAMES && duration > FIRST_LOOK_SECONDS && duration <= REFERENCE_FRAMES_SECONDS;
   if (f->left_out || (duration > REFERENCE_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES)) {
     f->codec->skip_frame = AVDISCARD_NONKEY;
@@ -237,9 +267,14 @@ static void check_end(const film *f, media_result *result) {
   }
 }
 
-// Whether a frame may be the next that is looked for: the due time moves on when that one comes out of the decoder.
-static int may_be_due(const film *f, const AVPacket *packet) {
-  return f->delivered == 0 || packet->pts == AV_NOPTS_VALUE || ((double)packet->pts - (double)f->start) * f->unit >= f->due;
+// Whether a frame may be the next that is looked for: the first at its time or after. The due time moves on when that one
+// comes out of the decoder; until then later frames follow it in.
+static int may_be_due(film *f, const AVPacket *packet) {
+  if (f->delivered == 0 || packet->pts == AV_NOPTS_VALUE) return 1;
+  if (((double)packet->pts - (double)f->start) * f->unit < f->due) return 0;
+  int is_earlier = f->candidate_due != f->due || packet->pts < f->candidate;
+  if (is_earlier) f->candidate = packet->pts, f->candidate_due = f->due;
+  return is_earlier;
 }
 
 static void decode(film *f, const media_request *request, media_result *result) {
@@ -249,6 +284,7 @@ static void decode(film *f, const media_request *request, media_result *result) 
     if (error < 0) break;
     if (f->packet->stream_index == f->track) {
       f->packets += 1;
+      if (f->start == AV_NOPTS_VALUE) f->start = f->packet->pts == AV_NOPTS_VALUE ? 0 : f->packet->pts;
       if (f->skips) f->codec->skip_frame = may_be_due(f, f->packet) ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
       int sent = avcodec_send_packet(f->codec, f->packet);
       if (sent < 0 && sent != AVERROR(EAGAIN)) damaged = sent;
@@ -259,6 +295,7 @@ static void decode(film *f, const media_request *request, media_result *result) 
         return;
       }
       if (taken < 0) damaged = taken;
+      if (sent < 0 || taken < 0) f->candidate_due = -1;  // it may have been the one that was broken
     }
     av_packet_unref(f->packet);
   }
