@@ -107,6 +107,35 @@ int ck_has_digest_lanes(void);
 /// Takes `count` blocks of 64 bytes of each message. Pads nothing, keeps no pointer.
 void ck_digest_lanes(ck_lanes *lanes, const uint8_t *const blocks[CK_LANES], size_t count);
 
+// PDQ's box filter: see Swift's `BoxWindow` for what a window is. `back` and `ahead` say how far it reaches in either
+// direction, at most `length` - 1 together.
+
+/// Rows that are filtered together.
+#define CK_BOX_ROWS 16
+
+/// Means along a row of `length` bytes. room: for `length` + 1. means: room for `length`. Keeps no pointer.
+void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, uint32_t *room, float *means);
+
+/// Means along `count` rows of `length` samples, 1 to sixteen of them. room: for `length` times thirty-two. means: room for
+/// sixteen rows, `apart` after one another, of which those past `count` say nothing. Keeps no pointer.
+void ck_box_floats(const float *rows, size_t count, size_t length, size_t back, size_t ahead, float *room, float *means,
+                   size_t apart);
+
+/// Means down the columns of `width` samples, at sixteen rows one after the other.
+///
+/// sums: those of the window at the row before, `width` of them; out, at the last row. entering, leaving: the rows that the
+/// window takes in and lets go with each step, zeros where it does not. counts: how many rows the window holds at each, at
+/// least 1. means: room for `width` times sixteen, a column after the other, as the next takes them. Keeps no pointer.
+void ck_box_columns(const float *const entering[CK_BOX_ROWS], const float *const leaving[CK_BOX_ROWS],
+                    const uint32_t counts[CK_BOX_ROWS], size_t width, float *sums, float *means);
+
+/// Means along sixteen rows at some positions only.
+///
+/// rows: `length` times sixteen samples, a column after the other. positions: `count` of them, ascending, below `length`.
+/// means: room for sixteen rows of `count`, `apart` after one another. Keeps no pointer.
+void ck_box_rows(const float *rows, size_t length, size_t back, size_t ahead, const uint32_t *positions, size_t count,
+                 float *means, size_t apart);
+
 /// Has the cache line at an address fetched while other work goes on. Any address; reads nothing. Swift has no such call.
 static inline void ck_prefetch(const void *address) { __builtin_prefetch(address); }
 

@@ -51,26 +51,4 @@ struct BoxWindow {
     let places = sampledPositions.map { length - 1 - $0 }
     return shift > 0 && places.last! <= reachAhead ? nil : places.map { $0 - shift }
   }
-
-  /// Turns sums into means in place, `width` of them for outputs `0 ..< length`.
-  func divide(_ sums: UnsafeMutablePointer<Float>) {
-    let full = min(firstLeaving, length) - 1..<max(lastEntered, firstLeaving - 1)
-    for x in 0..<full.lowerBound { sums[x] /= Float(count(at: x)) }
-    scale(sums + full.lowerBound, count: full.count, dividingBy: size)
-    for x in full.upperBound..<length { sums[x] /= Float(count(at: x)) }
-  }
-}
-
-/// Divides `count` values by a small whole number.
-///
-/// Dividing by a power of two and multiplying by its inverse round alike, and the second is several times faster.
-private func scale(_ values: UnsafeMutablePointer<Float>, count: Int, dividingBy divisor: Int) {
-  if divisor == 1 { return }
-  if divisor & (divisor - 1) == 0 {
-    let inverse = 1 / Float(divisor)
-    for x in 0..<count { values[x] *= inverse }
-  } else {
-    let divisor = Float(divisor)
-    for x in 0..<count { values[x] /= divisor }
-  }
 }

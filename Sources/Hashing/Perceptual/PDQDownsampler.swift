@@ -1,11 +1,13 @@
+import CKernels
+
 /// Shrinks a luma plane to 64 × 64 as PDQ defines it: a box filter along rows and columns, twice, then the centre samples.
 ///
-/// The reference filters the whole plane four times over. Here rows stream through all four passes in groups of eight,
+/// The reference filters the whole plane four times over. Here rows stream through all four passes in groups of sixteen,
 /// with only a window's worth of rows kept, so the work stays in the cache; the second row pass computes means, and the
 /// second column pass anything at all, only in the sampled columns. Every sum is formed in the reference's order, so
 /// the 4,096 results are the same bits.
 ///
-///     luma ──row sums──▶ ring of rows ──column sums──▶ eight rows ──row sums──▶ 64 columns ──column sums──▶ 64 × 64
+///     luma ──row means──▶ ring of rows ──column means──▶ sixteen rows ──row means──▶ 64 columns ──column means──▶ 64 × 64
 ///
 /// The mirrored picture is sampled elsewhere, up to a pixel or two off: it takes columns and rows of its own.
 ///
@@ -16,7 +18,7 @@ struct PDQDownsampler {
   private let columns: Sampling
   private let rows: Sampling
 
-  private static let group = 8
+  private static let group = Int(CK_BOX_ROWS)
 
   /// For samples of the picture, or of the picture mirrored from top to bottom, from left to right or both.
   init(width: Int, height: Int, mirrorsRows: Bool = false, mirrorsColumns: Bool = false) {
@@ -38,125 +40,107 @@ struct PDQDownsampler {
 
   /// - Parameter luma: A plane of the size that the downsampler was made for, at least 5 × 5.
   func downsample(_ luma: LumaPlane) -> PDQSamples {
-    let width = along.length
-    let height = down.length
-    // A row may be overwritten once it has left the column window, that is `size` rows after it entered.
-    let ringRows = (down.size + 2 * Self.group - 1) / Self.group * Self.group
-    return withZeroed(ringRows * width) { ring in
-      withZeroed(width) { columnSums in
-        withZeroed(Self.group * width) { smoothed in
-          var kept = SampledColumns(window: down, rows: rows.positions, columnCount: columns.positions.count)
-          var pending = 0
-
-          /// Sends the smoothed rows gathered so far through the second row pass.
-          func flush() {
-            if pending == 0 { return }
-            var sums = EightRowSums(rows: smoothed, count: pending, stride: width, window: along)
-            kept.append(count: pending) { sums.writeMeans(at: columns.positions, to: $0) }
-            pending = 0
-          }
-
-          for y in 0..<height + down.reachAhead {
-            if y < height {
-              if y.isMultiple(of: Self.group) {
-                addRowMeans(of: luma, from: y, to: ring + (y % ringRows) * width)
-              }
-              let entering = ring + (y % ringRows) * width
-              let leaving = y >= down.size ? ring + ((y - down.size) % ringRows) * width : nil
-              if y >= down.reachAhead {
-                let target = smoothed + pending * width
-                let count = down.count(at: y - down.reachAhead)
-                slide(columnSums, entering: entering, leaving: leaving, means: target, count: count, width: width)
-                pending += 1
-              } else {
-                for x in 0..<width { columnSums[x] += entering[x] }
-              }
-            } else {
-              let leaving = ring + ((y - down.size) % ringRows) * width
-              let count = Float(down.count(at: y - down.reachAhead))
-              let target = smoothed + pending * width
-              for x in 0..<width {
-                columnSums[x] -= leaving[x]
-                target[x] = columnSums[x] / count
-              }
-              pending += 1
+    let (width, height, group) = (along.length, down.length, Self.group)
+    let positions = columns.positions.map(UInt32.init)
+    var values = [Float](repeating: 0, count: rows.positions.count * positions.count)
+    var written = 0
+    withZeroed(2 * group * width) { room in
+      ColumnPass.withPass(down, width: width, inputsBegin: 0) { first in
+        ColumnPass.withPass(down, width: positions.count, inputsBegin: down.reachAhead) { second in
+          for step in stride(from: 0, to: height + 2 * down.reachAhead, by: group) {
+            if step < height { writeRowMeans(of: luma, from: step, to: first.room(at: step), apart: first.apart, room) }
+            first.writeMeans(at: step, to: room)
+            ck_box_rows(
+              room, width, along.reachBack, along.reachAhead, positions, positions.count, second.room(at: step),
+              second.apart)
+            second.writeMeans(at: step, to: room)
+            while written < rows.positions.count, case let row = rows.positions[written] + 2 * down.reachAhead - step,
+              row < group
+            {
+              for column in positions.indices { values[written * positions.count + column] = room[column * group + row] }
+              written += 1
             }
-            if pending == Self.group { flush() }
           }
-          flush()
-          kept.finish()
-          return PDQSamples(values: kept.values, columns: columns, rows: rows)
         }
       }
     }
+    return PDQSamples(values: values, columns: columns, rows: rows)
   }
 
-  /// First row pass: means along up to eight rows from row `y` on.
-  private func addRowMeans(of luma: LumaPlane, from y: Int, to target: UnsafeMutablePointer<Float>) {
+  /// First row pass: means along up to sixteen rows from row `y` on.
+  private func writeRowMeans(
+    of luma: LumaPlane, from y: Int, to target: UnsafeMutablePointer<Float>, apart: Int,
+    _ room: UnsafeMutablePointer<Float>
+  ) {
     let width = along.length
     let count = min(Self.group, down.length - y)
     switch luma.samples {
     case .floats(let samples):
-      let rows = samples.baseAddress! + y * width
-      var sums = EightRowSums(rows: rows, count: count, stride: width, window: along)
-      sums.writeAll(to: target, stride: width)
+      ck_box_floats(
+        samples.baseAddress! + y * width, count, width, along.reachBack, along.reachAhead, room, target, apart)
     case .bytes(let samples):
-      for row in 0..<count { writeSums(of: samples.baseAddress! + (y + row) * width, to: target + row * width) }
-    }
-    for row in 0..<count { along.divide(target + row * width) }
-  }
-
-  /// Sums along one row of bytes. Whole numbers below 2²⁴ are exact in a `Float`, so the order does not matter here.
-  private func writeSums(of row: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<Float>) {
-    var sum: Int32 = 0
-    for x in 0..<along.reachAhead { sum &+= Int32(row[x]) }
-    var x = 0
-    while x < along.firstLeaving {
-      sum &+= Int32(row[x &+ along.reachAhead])
-      target[x] = Float(sum)
-      x &+= 1
-    }
-    while x < along.lastEntered {
-      sum &+= Int32(row[x &+ along.reachAhead]) &- Int32(row[x &- along.reachBack &- 1])
-      target[x] = Float(sum)
-      x &+= 1
-    }
-    while x < along.length {
-      sum &-= Int32(row[x &- along.reachBack &- 1])
-      target[x] = Float(sum)
-      x &+= 1
+      let room = UnsafeMutableRawPointer(room).assumingMemoryBound(to: UInt32.self)
+      for row in 0..<count {
+        ck_box_bytes(
+          samples.baseAddress! + (y + row) * width, width, along.reachBack, along.reachAhead, room, target + row * apart)
+      }
     }
   }
+}
 
-  /// One step of the first column pass, all columns at once.
-  private func slide(
-    _ sums: UnsafeMutablePointer<Float>, entering: UnsafePointer<Float>, leaving: UnsafePointer<Float>?,
-    means: UnsafeMutablePointer<Float>, count: Int, width: Int
-  ) {
-    guard let leaving else {
-      for x in 0..<width {
-        let sum = sums[x] + entering[x]
-        sums[x] = sum
-        means[x] = sum / Float(count)
-      }
-      return
+/// A pass down the columns, sixteen rows at a step: the rows that its window holds, and their sums.
+private struct ColumnPass {
+  private static let group = Int(CK_BOX_ROWS)
+
+  private let window: BoxWindow
+  private let width: Int
+  /// The step that brings the first row.
+  private let inputsBegin: Int
+  /// From one row to the next.
+  let apart: Int
+  private let ring: UnsafeMutablePointer<Float>
+  private let ringRows: Int
+  private let sums: UnsafeMutablePointer<Float>
+  /// A row of zeros: what enters and leaves beyond the edges.
+  private let none: UnsafeMutablePointer<Float>
+
+  static func withPass(_ window: BoxWindow, width: Int, inputsBegin: Int, _ body: (Self) -> Void) {
+    // Groups do not straddle the ring's end, and a row may be overwritten once it has left the window.
+    let ringRows = (window.size + 2 * group - 1) / group * group
+    // An odd number of cache lines: rows a power of two apart would all lie in the same few places of a cache.
+    let apart = ((width + 15) / 16 | 1) * 16
+    withZeroed((ringRows + 2) * apart) { ring in
+      body(
+        Self(
+          window: window, width: width, inputsBegin: inputsBegin, apart: apart, ring: ring, ringRows: ringRows,
+          sums: ring + ringRows * apart, none: ring + (ringRows + 1) * apart))
     }
-    if count & (count - 1) == 0 {
-      // Exact, as a division by a power of two is: see `BoxWindow.divide`.
-      let inverse = 1 / Float(count)
-      for x in 0..<width {
-        let sum = sums[x] + entering[x] - leaving[x]
-        sums[x] = sum
-        means[x] = sum * inverse
-      }
-    } else {
-      let divisor = Float(count)
-      for x in 0..<width {
-        let sum = sums[x] + entering[x] - leaving[x]
-        sums[x] = sum
-        means[x] = sum / divisor
+  }
+
+  /// Where the sixteen rows of a step are to be written before their means are asked for.
+  func room(at step: Int) -> UnsafeMutablePointer<Float> { ring + step % ringRows * apart }
+
+  /// Means of sixteen rows, a column after the other: those that lie `inputsBegin` and the window's reach before the step's.
+  func writeMeans(at step: Int, to means: UnsafeMutablePointer<Float>) {
+    withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 2 * Self.group) { rows in
+      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.group) { counts in
+        for index in 0..<Self.group {
+          let entering = step + index
+          rows[index] = row(entering)
+          rows[Self.group + index] = row(entering - window.size)
+          let y = entering - inputsBegin - window.reachAhead
+          counts[index] = y >= 0 && y < window.length ? UInt32(window.count(at: y)) : 1
+        }
+        ck_box_columns(
+          rows.baseAddress, rows.baseAddress! + Self.group, counts.baseAddress, width, sums, means)
       }
     }
+  }
+
+  /// The row that a step brought.
+  private func row(_ step: Int) -> UnsafePointer<Float> {
+    UnsafePointer(
+      step >= inputsBegin && step < inputsBegin + window.length ? ring + step % ringRows * apart : none)
   }
 }
 
@@ -195,65 +179,6 @@ struct PDQSamples {
         }
       }
     }
-  }
-}
-
-/// The second column pass over the sampled columns, which keeps the sampled rows.
-private struct SampledColumns {
-  private let window: BoxWindow
-  private let rows: [Int]
-  private let columnCount: Int
-  /// What was kept: as many rows of `columnCount`.
-  private(set) var values: [Float]
-  /// As many rows as the window is high, and a group more.
-  private var ring: [Float]
-  private let ringRows: Int
-  private var sums: [Float]
-  private var entered = 0
-  private var written = 0
-
-  init(window: BoxWindow, rows: [Int], columnCount: Int) {
-    self.window = window
-    self.rows = rows
-    self.columnCount = columnCount
-    ringRows = (window.size + 15) / 8 * 8
-    ring = [Float](repeating: 0, count: ringRows * columnCount)
-    sums = [Float](repeating: 0, count: columnCount)
-    values = [Float](repeating: 0, count: rows.count * columnCount)
-  }
-
-  /// Takes the next rows, which `fill` writes: room for eight, of which `count` are real.
-  mutating func append(count: Int, fill: (UnsafeMutablePointer<Float>) -> Void) {
-    let start = entered % ringRows
-    ring.withUnsafeMutableBufferPointer { fill($0.baseAddress! + start * columnCount) }
-    for _ in 0..<count {
-      let row = entered % ringRows * columnCount
-      for column in 0..<columnCount { sums[column] += ring[row + column] }
-      if entered >= window.size { leave(entered - window.size) }
-      if entered >= window.reachAhead { emit(entered - window.reachAhead) }
-      entered += 1
-    }
-  }
-
-  /// Lets the window empty at the lower edge.
-  mutating func finish() {
-    for step in 0..<window.reachAhead {
-      leave(entered + step - window.size)
-      emit(entered + step - window.reachAhead)
-    }
-  }
-
-  private mutating func leave(_ y: Int) {
-    let row = y % ringRows * columnCount
-    for column in 0..<columnCount { sums[column] -= ring[row + column] }
-  }
-
-  /// Keeps row `y` if it is sampled.
-  private mutating func emit(_ y: Int) {
-    guard written < rows.count, rows[written] == y else { return }
-    let count = Float(window.count(at: y))
-    for column in 0..<columnCount { values[written * columnCount + column] = sums[column] / count }
-    written += 1
   }
 }
 
