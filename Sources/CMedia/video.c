@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,10 @@
 /// Frames that no other needs are decoded only where one is due; of films longer than this, key frames alone: a frame a
 /// second is looked for, and hours of frames between would be decoded to be thrown away.
 #define REFERENCE_FRAMES_SECONDS 900
-/// Films longer than this are worth a first look at their key frames.
-#define FIRST_LOOK_SECONDS 60
+
+/// Samples stand for a film where there are so many at least, and no longer time and no half of it is without one.
+#define LEAST_SAMPLES 3
+#define SAMPLE_SECONDS 15.0
 
 // A coarse look at a frame: points of it, to see where a scene begins.
 #define SIDE 16
@@ -34,8 +37,13 @@ typedef struct {
   double candidate_due;  // that was due then
   double last;    // of the frame decoded last, in seconds from the start
   double end;     // when that frame has been shown
-  int left_out;   // whether frames are passed over that the usual detail has
   int skips;      // whether frames that no other needs are passed over
+  int is_asked;   // whether samples were asked for, just now
+  int samples;    // how many are given behind a key frame, before nothing is decoded up to another; 0 where all is
+  int given;      // of them
+  int rests;      // whether they are all given, or none is wanted there
+  double key;     // when the last key frame came
+  double shown;   // up to when frames have been delivered: some are decoded again
   int64_t start;  // timestamp of the first frame, or none
   double unit;    // seconds of a timestamp's step
   uint64_t delivered, decoded, packets;
@@ -175,8 +183,7 @@ static int open_track(film *f, const media_request *request, media_result *resul
   double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
   f->unit = av_q2d(track->time_base);
   f->start = track->start_time;
-  f->left_out = request->detail == MEDIA_KEY_FRAMES && duration > FIRST_LOOK_SECONDS && duration <= REFERENCE_FRAMES_SECONDS;
-  if (f->left_out || (duration > REFERENCE_FRAMES_SECONDS && request->detail != MEDIA_ALL_FRAMES)) {
+  if (request->detail != MEDIA_ALL_FRAMES && duration > REFERENCE_FRAMES_SECONDS) {
     f->codec->skip_frame = AVDISCARD_NONKEY;
   } else {
     f->skips = request->detail != MEDIA_ALL_FRAMES && request->frame_seconds > 0;
@@ -229,10 +236,10 @@ static int take_frames(film *f, const media_request *request, media_result *resu
     double seconds = seconds_of(f, f->frame);
     f->decoded += 1;
     f->last = seconds;
-    f->end = seconds + (double)f->frame->pkt_duration * f->unit;
+    if (!f->samples) f->end = seconds + (double)f->frame->pkt_duration * f->unit;
     // Asked for every frame: it compares with the one before.
     int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
-    if (is_due || begins) {
+    if (seconds > f->shown && (f->samples ? is_due && !f->rests : is_due || begins)) {
       if (f->delivered == request->most_frames) {
         media_fail(result, MEDIA_LIMIT, "limit: %llu frames", (unsigned long long)request->most_frames);
         return AVERROR_EXIT;
@@ -243,11 +250,15 @@ static int take_frames(film *f, const media_request *request, media_result *resu
         *result = one;
         return AVERROR_EXIT;
       }
-      one.left_out = f->left_out;
+      one.left_out = f->samples > 0;
+      f->given += 1;
+      f->rests = f->samples > 0 && f->given >= f->samples;
       f->delivered += 1;
       double step = request->frame_seconds;
       if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
-      if (!f->stream->frame(f->stream->context, &one, seconds)) return AVERROR_EXIT;
+      int wanted = f->stream->frame(f->stream->context, &one, seconds);
+      if (wanted == MEDIA_ENOUGH) return AVERROR_EXIT;
+      if (wanted == MEDIA_SAMPLES) f->is_asked = 1;
     }
     av_frame_unref(f->frame);
   }
@@ -277,6 +288,78 @@ static int may_be_due(film *f, const AVPacket *packet) {
   return is_earlier;
 }
 
+// How many samples behind each key frame of the container's index stand for the film; 0 where none do.
+static int count_samples(const film *f, double step) {
+  AVStream *track = f->format->streams[f->track];
+  double end = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  double most = fmin(SAMPLE_SECONDS, end / 2), last = 0;
+  int entries = avformat_index_get_entries_count(track), found = 0, each = 0;
+  // How many there are says how many samples it takes, and that how much of the film is without one.
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < entries; i++) {
+      const AVIndexEntry *entry = avformat_index_get_entry(track, i);
+      if (!(entry->flags & AVINDEX_KEYFRAME)) continue;
+      if (round == 0) {
+        found += 1;
+        continue;
+      }
+      double first = step * ceil(((double)entry->timestamp - (double)f->start) * f->unit / step);
+      if (first - last > most) return 0;
+      last = fmax(last, first + step * (each - 1));
+    }
+    if (found < 2) return 0;
+    each = (LEAST_SAMPLES + found - 1) / found;
+  }
+  return end - last <= most ? each : 0;
+}
+
+// Goes on with samples alone where they will do. Returns -1 when the film cannot be gone on with at all.
+static int pass_to_samples(film *f, double step) {
+  if (!f->skips || f->samples) return 0;
+  // Matroska's index is read when it is sought by. From the last key frame on, what has been delivered is decoded again.
+  if (strstr(f->format->iformat->name, "matroska")) {
+    int64_t here = f->start + (int64_t)(f->last / f->unit);
+    if (av_seek_frame(f->format, f->track, here, AVSEEK_FLAG_BACKWARD) < 0) return -1;
+    avcodec_flush_buffers(f->codec);
+    f->shown = f->last;
+  }
+  f->samples = count_samples(f, step);
+  f->given = 1;
+  f->rests = f->samples == 1;
+  f->key = f->last;
+  return 0;
+}
+
+// Whether the packet, a key frame, is the last one before a whole second.
+static int is_last_before(film *f, double due) {
+  AVStream *track = f->format->streams[f->track];
+  int64_t time = f->packet->pts > f->packet->dts ? f->packet->pts : f->packet->dts;
+  double sought = (double)f->start + due / f->unit;
+  if (!(fabs(sought) < 1e18)) return 1;
+  int index = av_index_search_timestamp(track, (int64_t)sought, AVSEEK_FLAG_BACKWARD);
+  return index < 0 || avformat_index_get_entry(track, index)->timestamp <= time;
+}
+
+// Whether a packet is passed over. Returns -1 when key frames do not come as the index has them.
+static int is_passed_over(film *f, const media_request *request, media_result *result) {
+  int64_t time = f->packet->pts == AV_NOPTS_VALUE ? f->packet->dts : f->packet->pts;
+  double seconds = ((double)time - (double)f->start) * f->unit;
+  if (time == AV_NOPTS_VALUE || !(seconds >= 0 && seconds < 1e9)) seconds = f->end;
+  f->end = seconds;
+  if (f->packet->flags & AV_PKT_FLAG_KEY) {
+    f->key = seconds;
+    double due = request->frame_seconds * ceil(seconds / request->frame_seconds);
+    if (f->rests && seconds > f->last && is_last_before(f, due)) {
+      avcodec_flush_buffers(f->codec);
+      f->due = due;
+      f->given = f->rests = 0;
+    }
+  }
+  if (seconds - f->key <= SAMPLE_SECONDS + f->samples) return f->rests;
+  media_fail(result, MEDIA_BROKEN, "no key frame where the index has one");
+  return -1;
+}
+
 static void decode(film *f, const media_request *request, media_result *result) {
   int error = 0, damaged = 0;
   for (;;) {
@@ -285,6 +368,12 @@ static void decode(film *f, const media_request *request, media_result *result) 
     if (f->packet->stream_index == f->track) {
       f->packets += 1;
       if (f->start == AV_NOPTS_VALUE) f->start = f->packet->pts == AV_NOPTS_VALUE ? 0 : f->packet->pts;
+      int passed = f->samples ? is_passed_over(f, request, result) : 0;
+      if (passed) {
+        av_packet_unref(f->packet);
+        if (passed < 0) return;
+        continue;
+      }
       if (f->skips) f->codec->skip_frame = may_be_due(f, f->packet) ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
       int sent = avcodec_send_packet(f->codec, f->packet);
       if (sent < 0 && sent != AVERROR(EAGAIN)) damaged = sent;
@@ -296,6 +385,11 @@ static void decode(film *f, const media_request *request, media_result *result) 
       }
       if (taken < 0) damaged = taken;
       if (sent < 0 || taken < 0) f->candidate_due = -1;  // it may have been the one that was broken
+      if (f->is_asked && pass_to_samples(f, request->frame_seconds) < 0) {
+        av_packet_unref(f->packet);
+        return;
+      }
+      f->is_asked = 0;
     }
     av_packet_unref(f->packet);
   }
@@ -315,7 +409,7 @@ void media_decode_video(
 ) {
   *result = (media_result){0};
   media_hear_complaints();
-  film f = {.stream = stream, .track = -1};
+  film f = {.stream = stream, .track = -1, .shown = -1};
   if (open_container(&f, container, result) == 0) {
     if (open_track(&f, request, result) == 0) decode(&f, request, result);
     result->frames = f.delivered > UINT32_MAX ? UINT32_MAX : (uint32_t)f.delivered;

@@ -41,7 +41,7 @@ static void decode(WebPAnimDecoder *decoder, const media_stream *stream, const m
       return;
     }
     result->frames += 1;
-    if (!stream->frame(stream->context, &one, shown_until / 1000.0)) return;
+    if (stream->frame(stream->context, &one, shown_until / 1000.0) == MEDIA_ENOUGH) return;
     shown_until = end;
   }
 }

@@ -144,13 +144,17 @@ public struct DecodedFrame {
   /// Time from the video's start.
   public let seconds: Double
 
-  /// Whether frames are left out of the film that ``FrameDetail/usual`` would look at.
+  /// Whether frames before this one are left out, because samples were wanted.
   public let othersAreLeftOut: Bool
 }
 
-/// Whether frames are wanted after one that has been looked at.
+/// Which frames are wanted after one that has been looked at.
 public enum FrameDemand: Sendable {
   case more, enough
+  /// Of the rest of the film those seconds' frames that take least decoding, behind its key frames: three at least, and no
+  /// half of the film and no quarter of a minute without one. Where its index has no key frames for that it is as ``more``.
+  /// Such frames have ``DecodedFrame/othersAreLeftOut``. When no frame comes any more, some may have been left out too.
+  case samples
 }
 
 /// How much of a film is decoded, to find a frame a second and where scenes begin.
@@ -158,8 +162,6 @@ public enum FrameDetail: UInt32, Sendable {
   /// Each second's frame and those that others are made from: a scene is seen to begin a few frames late at most. Of films
   /// of more than a quarter of an hour key frames alone.
   case usual = 0
-  /// Of films longer than a minute, key frames alone.
-  case keyFrames
   /// Everything.
   case full
 }

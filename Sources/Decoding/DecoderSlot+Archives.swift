@@ -35,6 +35,8 @@ extension DecoderSlot {
     case goOn
     /// No more bytes of the member, or frames of the video, are wanted.
     case leave
+    /// Of the rest of the video, samples are.
+    case samples
     /// The worker is to be ended.
     case end(Unhashable)
 
@@ -74,7 +76,8 @@ extension DecoderSlot {
         } else {
           switch try take(event) {
           case .goOn: break
-          case .leave: reply.isRefused = true
+          case .leave: reply.demand = .refused
+          case .samples: reply.demand = .samples
           case .end(let reason):
             self.worker = nil
             return reason

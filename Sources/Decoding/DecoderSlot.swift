@@ -108,7 +108,11 @@ final class DecoderSlot: @unchecked Sendable {
       let luma = try plane(event.width, event.height, isFloat: event.flags & StreamEvent.isFloat != 0)
       let leftOut = event.flags & StreamEvent.othersAreLeftOut != 0
       let frame = DecodedFrame(luma: luma, seconds: Double(event.first) / 1000, othersAreLeftOut: leftOut)
-      return try body(frame) == .enough ? .leave : .goOn
+      return switch try body(frame) {
+      case .more: .goOn
+      case .samples: .samples
+      case .enough: .leave
+      }
     }
   }
 

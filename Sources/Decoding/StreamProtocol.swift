@@ -24,7 +24,7 @@
 /// answer   OFFSET  SIZE  MEANING
 ///               0     4  "mfzA"
 ///               4     4  1: of the member, or of the archive in a disk image, no more bytes are wanted; of the video no more
-///                        frames
+///                        frames; 2: of the video samples
 ///               8     8  bytes put into the input, after an event of kind `input` or `segments`; else 0
 /// ```
 package struct StreamEvent: Equatable, Sendable {
@@ -125,17 +125,24 @@ package struct StreamAnswer: Equatable, Sendable {
   package static let sizeInBytes = 16
   static let mark: UInt32 = 0x417a_666d  // "mfzA"
 
-  package var count: UInt64
-  package var isRefused: Bool
+  /// What is wanted of the rest.
+  package enum Demand: UInt32, Sendable {
+    case all, refused, samples
+  }
 
-  package init(count: UInt64 = 0, isRefused: Bool = false) {
+  package var count: UInt64
+  package var demand: Demand
+
+  package init(count: UInt64 = 0, demand: Demand = .all) {
     self.count = count
-    self.isRefused = isRefused
+    self.demand = demand
   }
 
   package init?(packet: UnsafeRawBufferPointer) {
-    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark else { return nil }
-    isRefused = packet.integer(at: 4) as UInt32 == 1
+    guard packet.count == Self.sizeInBytes, packet.integer(at: 0) == Self.mark,
+      let demand = Demand(rawValue: packet.integer(at: 4))
+    else { return nil }
+    self.demand = demand
     count = packet.integer(at: 8)
   }
 
@@ -143,7 +150,7 @@ package struct StreamAnswer: Equatable, Sendable {
     var packet = [UInt8](repeating: 0, count: Self.sizeInBytes)
     packet.withUnsafeMutableBytes { bytes in
       bytes.put(Self.mark, at: 0)
-      bytes.put(UInt32(isRefused ? 1 : 0), at: 4)
+      bytes.put(demand.rawValue, at: 4)
       bytes.put(count, at: 8)
     }
     return packet

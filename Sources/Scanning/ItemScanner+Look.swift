@@ -83,8 +83,8 @@ extension ItemScanner {
     return look
   }
 
-  /// Looks at key frames of longer films first, and at frames only until they show that a listed video is there: the rest
-  /// would show no heavier match of a frame.
+  /// Looks at frames only until they show that a listed video is there: the rest would show no heavier match of a frame. Where
+  /// the first ones meet a listed video, samples of the rest are looked at before all of it is.
   private func lookAtFrames(
     _ type: MediaType, _ source: ByteSource?, _ lease: inout DecoderLease, _ look: inout Look
   ) throws {
@@ -92,37 +92,55 @@ extension ItemScanner {
     // What is kept to be looked for again is to be all there is.
     let maySuffice = !options.fullVideo && !options.keepsQueries
     /// Returns whether frames were left out.
-    func read(_ detail: FrameDetail) throws -> Bool {
+    func read(mayLeaveOut: Bool) throws -> Bool {
       look = before
-      var isPart = false
+      var (mayLeaveOut, isPart) = (mayLeaveOut, false)
+      let detail: FrameDetail = options.fullVideo ? .full : .usual
       let failure = try lease.decodeFrames(type, from: source, detail: detail) { frame in
         let queries = queries(of: frame.luma)
         look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
-        isPart = frame.othersAreLeftOut
-        let isNew = try ask(queries, &look)
-        guard isNew, maySuffice, !isPart, try isDecided(look, leastFrames: Self.leastDecisiveFrames) else { return .more }
-        look.videoStop = .listedVideo
-        return .enough
+        if !frame.othersAreLeftOut { isPart = false }
+        guard try ask(queries, &look), maySuffice else { return .more }
+        if try isDecided(look) {
+          look.videoStop = .listedVideo
+          return .enough
+        }
+        guard mayLeaveOut, frame.seconds <= Self.secondsToLookAtAgain else { return .more }
+        // Until a frame says that none was left out.
+        (mayLeaveOut, isPart) = (false, true)
+        return .samples
       }
       look.failure = failure?.reason
-      return isPart
+      return isPart && look.videoStop == nil
     }
-    if options.fullVideo || !blocklist.hasPerceptualHashes {
-      _ = try read(options.fullVideo ? .full : .usual)
-    } else if try read(.keyFrames) {
-      if look.failure == nil, try isDecided(look) { look.videoStop = .listedVideo } else { _ = try read(.usual) }
+    guard try read(mayLeaveOut: true) else { return }
+    if look.failure == nil, try isDecided(look, bySamples: true) {
+      look.videoStop = .listedVideo
+    } else {
+      _ = try read(mayLeaveOut: false)
     }
   }
 
-  /// A listed video of fewer frames may be a title that many films begin with.
+  /// Listed videos of fewer frames, and fewer frames found, may be a title that many films begin with.
   private static let leastDecisiveFrames = 3
 
-  /// Whether a listed video was found whole, and a verdict stands on it.
-  private func isDecided(_ look: Look, leastFrames: Int = 1) throws -> Bool {
-    let whole = try look.videos.matches().filter {
-      $0.video.map { $0.kind == .whole && $0.listedFrames >= leastFrames } ?? false
+  /// A film whose samples decide nothing is begun again: so much of it at most has been looked at by then.
+  private static let secondsToLookAtAgain = 10.0
+
+  /// Whether a verdict stands on a listed video: one that was found whole, or one that has the film in it, as samples from
+  /// all over it show.
+  private func isDecided(_ look: Look, bySamples: Bool = false) throws -> Bool {
+    let decisive = try look.videos.matches().filter { match in
+      guard let video = match.video else { return false }
+      return switch video.kind {
+      case .whole: video.listedFrames >= Self.leastDecisiveFrames
+      // Frames that tell nothing show nothing of the film either.
+      case .clip:
+        bySamples && video.queryFound >= Self.leastDecisiveFrames && 2 * video.queryFrames >= look.frames.count
+      case .frame: false
+      }
     }
-    return blocklist.policy.verdict(for: whole) == .review
+    return blocklist.policy.verdict(for: decisive) == .review
   }
 
   /// The hashes that a picture is looked for with: of the whole, and of what is within plain borders.

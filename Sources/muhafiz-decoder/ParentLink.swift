@@ -72,7 +72,7 @@ extension ParentLink {
   func tellBytes(_ count: Int) -> Bool {
     var event = StreamEvent(.bytes)
     event.second = UInt64(count)
-    return !tell(event).isRefused
+    return tell(event).demand != .refused
   }
 
   func end(_ kind: StreamEvent.Kind, _ ending: Ending) {

@@ -32,7 +32,11 @@ enum VideoReader {
       event.flags =
         (result!.pointee.is_float != 0 ? StreamEvent.isFloat : 0)
         | (result!.pointee.left_out != 0 ? StreamEvent.othersAreLeftOut : 0)
-      return conversation.link.tell(event).isRefused ? 0 : 1
+      return switch conversation.link.tell(event).demand {
+      case .refused: CInt(MEDIA_ENOUGH)
+      case .all: CInt(MEDIA_MORE)
+      case .samples: CInt(MEDIA_SAMPLES)
+      }
     }
     var job = media_request()
     job.samples = link.output.baseAddress

@@ -32,8 +32,14 @@ enum {
 /// How much of a film is decoded.
 enum {
   MEDIA_USUAL_FRAMES = 0,
-  MEDIA_KEY_FRAMES = 1,
-  MEDIA_ALL_FRAMES = 2,
+  MEDIA_ALL_FRAMES = 1,
+};
+
+/// What is wanted after a frame.
+enum {
+  MEDIA_ENOUGH = 0,
+  MEDIA_MORE = 1,
+  MEDIA_SAMPLES = 2,  // of the rest of the film some frames behind each key frame
 };
 
 /// What to decode, where to, and how much of it at most.
@@ -69,7 +75,7 @@ typedef struct {
   uint64_t size;  ///< of the file, in bytes
   /// Copies up to `count` bytes from `offset`. Returns how many; 0 at the end.
   int64_t (*read)(void *context, uint64_t offset, uint8_t *into, size_t count);
-  /// A frame is in the plane; `result` tells its size. `seconds` from the start. Returns 0 when no more is wanted.
+  /// A frame is in the plane; `result` tells its size. `seconds` from the start. Returns `MEDIA_MORE` and so on.
   int (*frame)(void *context, const media_result *result, double seconds);
 } media_stream;
 
@@ -101,6 +107,9 @@ void media_decode_heif_further(const media_request *request, media_result *resul
 /// Decodes a video's best track: a frame of every `frame_seconds` and where scenes begin. Nothing of a file without pictures.
 /// - container: FFmpeg's name of the demuxer; no other is tried, and nothing but `stream` is read.
 /// `result` is filled whatever happens: frames may have been delivered before a failure. It is no failure to want no more.
+/// Samples are the frames of whole `frame_seconds` that take least decoding. They are given where an index has key frames all
+/// over the film, so that no half of it and no quarter of a minute is without one: those that come have `left_out` set, and
+/// when none has come, some may be missing all the same. Without such an index all frames come as before.
 void media_decode_video(
   const char *container, const media_stream *stream, const media_request *request, media_result *result);
 
