@@ -11,6 +11,11 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+#define LANES 32
+typedef uint8_t bytes_anywhere __attribute__((vector_size(LANES), aligned(1)));
+typedef uint16_t words __attribute__((vector_size(2 * LANES)));
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef float floats_anywhere __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef float eight __attribute__((vector_size(32)));
 typedef float eight_anywhere __attribute__((vector_size(32), aligned(4)));
 typedef float sixteen __attribute__((vector_size(64)));
@@ -25,24 +30,43 @@ static size_t count_at(size_t x, size_t length, size_t back, size_t ahead) {
 
 static int is_power_of_two(size_t count) { return (count & (count - 1)) == 0; }
 
-BEST_FIT void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, uint32_t *room, float *means) {
-  // Sums from the start of the row on; whole numbers below 2^24 are exact as they are, so the order does not matter here.
-  uint32_t sum = 0;
-  room[0] = 0;
-  for (size_t x = 0; x < length; x++) room[x + 1] = sum += row[x];
-  size_t full = smaller(back, length), end = length > ahead ? length - ahead : 0, size = back + ahead + 1;
-  if (end < full) end = full;
-  for (size_t x = 0; x < full; x++) means[x] = (float)room[smaller(x + ahead + 1, length)] / (float)count_at(x, length, back, ahead);
-  if (is_power_of_two(size)) {
-    // Exact, as a division by a power of two is, and several times faster.
-    float inverse = 1 / (float)size;
-    for (size_t x = full; x < end; x++) means[x] = (float)(int32_t)(room[x + ahead + 1] - room[x - back]) * inverse;
-  } else {
-    float divisor = (float)size;
-    for (size_t x = full; x < end; x++) means[x] = (float)(int32_t)(room[x + ahead + 1] - room[x - back]) / divisor;
+// Means from `x` on of windows that lie in the row, as many as there are lanes. Not of more bytes than have a sum of sixteen bits.
+INLINE void store_means(const uint8_t *row, size_t x, size_t back, size_t size, float *means) {
+  words sum = {0};
+  for (size_t i = 0; i < size; i++) sum += __builtin_convertvector(*(const bytes_anywhere *)(row + x - back + i), words);
+  floats mean = __builtin_convertvector(sum, floats);
+  // Exact, as a division by a power of two is, and several times faster.
+  *(floats_anywhere *)(means + x) = is_power_of_two(size) ? mean * (1 / (float)size) : mean / (float)size;
+}
+
+// Whole numbers below 2^24 are exact as they are, so the order of sums does not matter here.
+BEST_FIT void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, float *means) {
+  const size_t size = back + ahead + 1, end = length - ahead;
+  uint64_t sum = 0;
+  for (size_t x = 0; x < ahead; x++) sum += row[x];
+  size_t x = 0;
+  // The window fills.
+  for (; x < back; x++) {
+    sum += row[x + ahead];
+    means[x] = (float)sum / (float)(x + ahead + 1);
   }
-  for (size_t x = end; x < length; x++) {
-    means[x] = (float)(room[length] - room[x > back ? x - back : 0]) / (float)count_at(x, length, back, ahead);
+  if (size <= UINT16_MAX / UINT8_MAX && end - x >= LANES) {
+    for (; x + LANES <= end; x += LANES) store_means(row, x, back, size, means);
+    store_means(row, end - LANES, back, size, means);
+    sum = 0;
+    for (x = end - 1 - back; x < length; x++) sum += row[x];
+    x = end;
+  } else {
+    for (; x < end; x++) {
+      sum += row[x + ahead];
+      if (x > back) sum -= row[x - back - 1];
+      means[x] = (float)sum / (float)size;
+    }
+  }
+  // It empties.
+  for (; x < length; x++) {
+    if (x > back) sum -= row[x - back - 1];
+    means[x] = (float)sum / (float)count_at(x, length, back, ahead);
   }
 }
 

@@ -113,8 +113,8 @@ void ck_digest_lanes(ck_lanes *lanes, const uint8_t *const blocks[CK_LANES], siz
 /// Rows that are filtered together.
 #define CK_BOX_ROWS 16
 
-/// Means along a row of `length` bytes. room: for `length` + 1. means: room for `length`. Keeps no pointer.
-void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, uint32_t *room, float *means);
+/// Means along a row of `length` bytes. means: room for `length`. Keeps no pointer.
+void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, float *means);
 
 /// Means along `count` rows of `length` samples, 1 to sixteen of them. room: for `length` times thirty-two. means: room for
 /// sixteen rows, `apart` after one another, of which those past `count` say nothing. Keeps no pointer.

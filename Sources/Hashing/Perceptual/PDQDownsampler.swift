@@ -42,8 +42,9 @@ struct PDQDownsampler {
   func downsample(_ luma: LumaPlane) -> PDQSamples {
     let (width, height, group) = (along.length, down.length, Self.group)
     let positions = columns.positions.map(UInt32.init)
-    var values = [Float](repeating: 0, count: rows.positions.count * positions.count)
-    var written = 0
+    var values: [Float] = []
+    values.reserveCapacity(rows.positions.count * positions.count)
+    var kept = 0
     withZeroed(2 * group * width) { room in
       ColumnPass.withPass(down, width: width, inputsBegin: 0) { first in
         ColumnPass.withPass(down, width: positions.count, inputsBegin: down.reachAhead) { second in
@@ -54,11 +55,9 @@ struct PDQDownsampler {
               room, width, along.reachBack, along.reachAhead, positions, positions.count, second.room(at: step),
               second.apart)
             second.writeMeans(at: step, to: room)
-            while written < rows.positions.count, case let row = rows.positions[written] + 2 * down.reachAhead - step,
-              row < group
-            {
-              for column in positions.indices { values[written * positions.count + column] = room[column * group + row] }
-              written += 1
+            while kept < rows.positions.count, case let row = rows.positions[kept] + 2 * down.reachAhead - step, row < group {
+              for column in positions.indices { values.append(room[column * group + row]) }
+              kept += 1
             }
           }
         }
@@ -79,10 +78,9 @@ struct PDQDownsampler {
       ck_box_floats(
         samples.baseAddress! + y * width, count, width, along.reachBack, along.reachAhead, room, target, apart)
     case .bytes(let samples):
-      let room = UnsafeMutableRawPointer(room).assumingMemoryBound(to: UInt32.self)
       for row in 0..<count {
         ck_box_bytes(
-          samples.baseAddress! + (y + row) * width, width, along.reachBack, along.reachAhead, room, target + row * apart)
+          samples.baseAddress! + (y + row) * width, width, along.reachBack, along.reachAhead, target + row * apart)
       }
     }
   }
