@@ -11,21 +11,30 @@ struct VideoTests {
     _ file: [UInt8], as type: MediaType? = nil, pulled: Bool = true, from pool: DecoderPool? = nil,
     detail: FrameDetail = .usual, most: Int = .max
   ) throws -> (frames: [FrameHash], failure: Unhashable?) {
+    var frames: [FrameHash] = []
+    let failure = try read(file, as: type, pulled: pulled, from: pool, detail: detail) { frame, hash in
+      frames.append(hash)
+      return frames.count < most ? .more : .enough
+    }
+    return (frames, failure)
+  }
+
+  private func read(
+    _ file: [UInt8], as type: MediaType? = nil, pulled: Bool = true, from pool: DecoderPool? = nil,
+    detail: FrameDetail = .usual, _ body: (DecodedFrame, FrameHash) -> FrameDemand
+  ) throws -> Unhashable? {
     let source = ByteSource(sizeInBytes: Int64(file.count)) { offset, buffer in
       let bytes = file[Int(offset)..<min(file.count, Int(offset) + buffer.count)]
       buffer.copyBytes(from: bytes)
       return bytes.count
     }
     let type = type ?? file.withUnsafeBytes(MediaType.sniff) ?? .mp4
-    var frames: [FrameHash] = []
-    let failure = try (pool ?? DecoderPool.shared.get()).withLease { lease in
+    return try (pool ?? DecoderPool.shared.get()).withLease { lease in
       if !pulled { try file.withUnsafeBytes { try lease.append($0) } }
       return try lease.decodeFrames(type, from: pulled ? source : nil, detail: detail) { frame in
-        frames.append(FrameHash(seconds: frame.seconds, hash: PDQ.hash(frame.luma)))
-        return frames.count < most ? .more : .enough
+        body(frame, FrameHash(seconds: frame.seconds, hash: PDQ.hash(frame.luma)))
       }
     }
-    return (frames, failure)
   }
 
   /// Distances of the frames at whole seconds to the reference's of the same time.
@@ -87,6 +96,61 @@ struct VideoTests {
         }
       }
       #expect(seconds(usual.frames) == seconds(full.frames) && seconds(full.frames).count >= 5, "\(name)")
+    }
+  }
+
+  /// The frames of a look that asks for samples once, and how many of them have others left out before them.
+  private func samples(_ file: [UInt8], after count: Int = 1) throws -> (frames: [FrameHash], leavingOut: Int) {
+    var (frames, leavingOut): ([FrameHash], Int) = ([], 0)
+    let failure = try read(file) { frame, hash in
+      frames.append(hash)
+      if frame.othersAreLeftOut { leavingOut += 1 }
+      return frames.count == count ? .samples : .more
+    }
+    #expect(failure == nil)
+    return (frames, leavingOut)
+  }
+
+  @Test func samplesAreSecondsFramesFromAllOverTheFilm() throws {
+    // Key frames at 0 and 5.08 s; at 0, 2.72, 5.12 and 10; at 0, 5.09; at 0, 5.12 and 10.24; each 0.48 s.
+    for (name, seconds) in [
+      ("tour.mp4", [0, 1, 6, 7]), ("tour_fps.mov", [0, 3, 6, 10]), ("tour_lowrate.mkv", [0, 1, 6, 7]),
+      ("tour_small.webm", [0, 6, 11]), ("tour.avi", Array(0...11)),
+    ] {
+      let file = try Corpus.bytes("media/videos/\(name)")
+      let (all, (some, leavingOut)) = (try frames(file).frames, try samples(file))
+      #expect(some.map { Int($0.seconds) } == seconds && leavingOut == some.count - 1, "\(name): \(some.map(\.seconds))")
+      // The second's first frame, and no other picture than without samples.
+      #expect(Set(some.map(\.hash)).isSubset(of: Set(all.map(\.hash))), "\(name)")
+      #expect(some.allSatisfy { $0.seconds - $0.seconds.rounded(.down) <= 0.08 }, "\(name)")
+      // Asked for in the middle: what has been delivered does not come once more.
+      let (late, _) = try samples(file, after: 5)
+      #expect(zip(late, late.dropFirst()).allSatisfy { $0.seconds < $1.seconds }, "\(name)")
+      #expect(late.prefix(5) == all.prefix(5) && Set(late.map(\.hash)).isSubset(of: Set(all.map(\.hash))), "\(name)")
+    }
+  }
+
+  @Test func aFilmWithoutKeyFramesAllOverItGivesAllFramesInPlaceOfSamples() throws {
+    // One key frame; the same in Matroska, which has to be sought in; no index.
+    for name in ["pattern.mp4", "bunny.mp4", "bunny_crop.mkv", "pattern_vp8.webm"] {
+      let file = try Corpus.bytes("media/videos/\(name)")
+      let (frames, leavingOut) = try samples(file)
+      #expect(try frames == self.frames(file).frames && leavingOut == 0, "\(name)")
+    }
+    let scratch = try TemporaryDirectory()
+    let tour = Corpus.root.appending(path: "media/videos/tour.mp4").path
+    // Key frames at 0 and 5.08 of 22 s: half of it is without one.
+    let made = try run(
+      "/usr/bin/env",
+      [
+        "ffmpeg", "-v", "error", "-i", tour, "-c", "copy", scratch.path("tour.ts"), "-vf", "tpad=stop_mode=clone:stop_duration=10",
+        "-g", "1000", "-force_key_frames", "5.08", "-sc_threshold", "0", scratch.path("still.mp4"),
+      ])
+    guard made.exitCode == 0 else { return print("skipped: films without an index, for want of ffmpeg with an encoder") }
+    for name in ["tour.ts", "still.mp4"] {
+      let file = try [UInt8](Data(contentsOf: URL(filePath: scratch.path(name))))
+      let (frames, leavingOut) = try samples(file)
+      #expect(try frames == self.frames(file).frames && frames.count >= 12 && leavingOut == 0, "\(name)")
     }
   }
 

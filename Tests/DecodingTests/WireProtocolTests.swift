@@ -51,6 +51,11 @@ struct WireProtocolTests {
     let answer = StreamAnswer(count: 0x0102)
     #expect(answer.packet == Array("mfzA".utf8) + [0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0])
     #expect(answer.packet.withUnsafeBytes(StreamAnswer.init(packet:)) == answer)
+    let samples = StreamAnswer(demand: .samples)
+    #expect(samples.packet[4] == 2 && samples.packet.withUnsafeBytes(StreamAnswer.init(packet:)) == samples)
+    var unknown = samples.packet
+    unknown[4] = 3
+    #expect(unknown.withUnsafeBytes(StreamAnswer.init(packet:)) == nil)
   }
 
   @Test func replyCutsItsReasonAndReadsOnlyPrintableASCII() {

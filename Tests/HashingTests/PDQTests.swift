@@ -86,7 +86,11 @@ struct PDQTests {
 
   @Test func bytesAndFloatsOfOnePictureHashAlike() {
     var generator = SeededGenerator(seed: 8)
-    for (width, height) in [(5, 5), (64, 64), (200, 100), (131, 640), (800, 600)] {
+    // Lines of less and more than are taken at once, and of more than have a sum of sixteen bits in a window.
+    for (width, height) in [
+      (5, 5), (31, 6), (32, 33), (33, 9), (64, 64), (200, 100), (131, 640), (800, 600), (4100, 130), (32_896, 6), (32_897, 5),
+      (40_000, 7), (5, 40_000),
+    ] {
       let bytes = (0..<width * height).map { (index: Int) -> UInt8 in
         UInt8(truncatingIfNeeded: index / 3 + Int.random(in: 0...60, using: &generator))
       }
