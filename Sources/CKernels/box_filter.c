@@ -5,7 +5,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 #if defined(__x86_64__)
-#define BEST_FIT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define BEST_FIT __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define BEST_FIT
 #endif
