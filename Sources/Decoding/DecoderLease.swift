@@ -41,7 +41,8 @@ public struct DecoderLease: ~Copyable {
     try slot.decode(type, page: page, smallestSide: smallestSide, body)
   }
 
-  /// Reads an archive from first to last, and the archives within it.
+  /// Reads an archive from first to last, and the archives within it. Once more where the worker ended on the way; what has
+  /// been told is not told again.
   ///
   /// - Parameters:
   ///   - type: What ``MediaType/sniff(_:)`` made of the file's first bytes.
@@ -90,16 +91,17 @@ public struct DecoderLease: ~Copyable {
   ///   - type: One with ``MediaType/hasFrames``.
   ///   - source: The file, of any size; `nil` where it has been appended.
   ///   - detail: How much of a film is decoded.
+  ///   - isAgain: Whether an answer that ``Unhashable/mayBeAnothers`` came before: nothing else is tried again meanwhile.
   ///   - body: Reads each frame, which is valid within the call, as in ``decode(_:page:smallestSide:_:)``, and says whether
   ///     to go on.
   /// - Returns: Why the video was not decoded to its end; frames may have come before that. `nil` too, without any frame,
   ///   for a file of sound alone.
   /// - Throws: ``DecodingError`` when no worker could be had; what `body` and `source` throw.
   public mutating func decodeFrames(
-    _ type: MediaType, from source: ByteSource? = nil, detail: FrameDetail = .usual,
+    _ type: MediaType, from source: ByteSource? = nil, detail: FrameDetail = .usual, isAgain: Bool = false,
     _ body: (DecodedFrame) throws -> FrameDemand
   ) throws -> Unhashable? {
-    try slot.decodeFrames(type, from: source, detail, body)
+    try slot.decodeFrames(type, from: source, detail, isAgain: isAgain, body)
   }
 
   /// Reads what the appended page, playlist or manifest refers to.

@@ -13,9 +13,11 @@ extension DecoderSlot {
       format: format, inputSize: UInt64(clamping: source.sizeInBytes), mostPixels: 0, smallestSide: 0)
     request.most = UInt64(limits.archive.depth)
     request.isPulled = true
-    var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: source.sizeInBytes))
-    return try converse(request, source, each: limits.time, total: limits.archive.time) { event in
-      Course(try reading.take(event, self, body))
+    return try ArchiveReplay.readTwiceAtMost { replay in
+      var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: source.sizeInBytes))
+      return try converse(request, source, each: limits.time, total: limits.archive.time) { event in
+        Course(try reading.take(event, self) { try replay.take($0, body) })
+      }
     }
   }
 
@@ -24,9 +26,11 @@ extension DecoderSlot {
     if let limit = try padInput() { return limit }
     let size = UInt64(appendedInBytes)
     let request = DecodeRequest(format: .embedded, inputSize: size, mostPixels: UInt64(limits.pixels), smallestSide: 0)
-    var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: Int64(size)))
-    return try converse(request, nil, each: limits.time, total: limits.time, isSameContent: true) { event in
-      Course(try reading.take(event, self, body))
+    return try ArchiveReplay.readTwiceAtMost { replay in
+      var reading = ArchiveReading(meter: ArchiveLimits.Meter(limits.archive, sizeInBytes: Int64(size)))
+      return try converse(request, nil, each: limits.time, total: limits.time, isSameContent: true) { event in
+        Course(try reading.take(event, self) { try replay.take($0, body) })
+      }
     }
   }
 

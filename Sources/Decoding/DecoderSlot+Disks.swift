@@ -29,7 +29,7 @@ extension DecoderSlot {
       guard let failure else { return nil }
       try reading.abandon(failure, body)
       // What ended a decoder is behind us: the next one goes on there.
-      guard failure.code == .crashed || failure.code == .timedOut, reading.membersDone > before else { return failure }
+      guard failure.mayBeAnothers, reading.membersDone > before else { return failure }
     }
     return Unhashable(.limit, "limit: the decoder crashed \(limits.disk.crashes) times on the disk image")
   }

@@ -88,10 +88,14 @@ final class DecoderSlot: @unchecked Sendable {
     return nil
   }
 
-  /// See ``DecoderLease/decodeFrames(_:from:_:)``.
+  /// See ``DecoderLease/decodeFrames(_:from:detail:isAgain:_:)``.
   func decodeFrames(
-    _ type: MediaType, from source: ByteSource?, _ detail: FrameDetail, _ body: (DecodedFrame) throws -> FrameDemand
+    _ type: MediaType, from source: ByteSource?, _ detail: FrameDetail, isAgain: Bool,
+    _ body: (DecodedFrame) throws -> FrameDemand
   ) throws -> Unhashable? {
+    if isAgain {
+      return try Self.oneAtATime.withLock { _ in try decodeFrames(type, from: source, detail, isAgain: false, body) }
+    }
     guard let format = type.framesFormat else { return Unhashable(.unsupported, "\(type.rawValue) has no frames") }
     if source == nil, let limit = try padInput() { return limit }
     let size = source?.sizeInBytes ?? Int64(appendedInBytes)
@@ -118,8 +122,8 @@ final class DecoderSlot: @unchecked Sendable {
 
   private func ask(_ request: DecodeRequest) throws(DecodingError) -> Result<DecodeReply, Unhashable> {
     let answer = try askOnce(request)
-    guard case .failure(let first) = answer, first.code == .crashed || first.code == .timedOut else { return answer }
-    // Its neighbours may have been to blame, for memory or for time: once more, while nothing else is tried again.
+    guard case .failure(let first) = answer, first.mayBeAnothers else { return answer }
+    // While nothing else is tried again.
     return try Self.oneAtATime.withLock { _ throws(DecodingError) in try askOnce(request) }
   }
 

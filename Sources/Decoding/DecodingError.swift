@@ -31,6 +31,10 @@ public struct Unhashable: Error, Sendable, Equatable, CustomStringConvertible {
 
   public static func == (one: Unhashable, other: Unhashable) -> Bool { one.code == other.code }
 
+  /// Whether something else than the content may be to blame: its neighbours, for memory or for time, or whoever ended the
+  /// decoder. It is tried once more.
+  public var mayBeAnothers: Bool { code == .crashed || code == .timedOut }
+
   public var description: String { reason }
 }
 

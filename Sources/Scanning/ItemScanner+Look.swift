@@ -92,11 +92,11 @@ extension ItemScanner {
     // What is kept to be looked for again is to be all there is.
     let maySuffice = !options.fullVideo && !options.keepsQueries
     /// Returns whether frames were left out.
-    func read(mayLeaveOut: Bool) throws -> Bool {
+    func read(mayLeaveOut mayAsk: Bool, isAgain: Bool = false) throws -> Bool {
       look = before
-      var (mayLeaveOut, isPart) = (mayLeaveOut, false)
+      var (mayLeaveOut, isPart) = (mayAsk, false)
       let detail: FrameDetail = options.fullVideo ? .full : .usual
-      let failure = try lease.decodeFrames(type, from: source, detail: detail) { frame in
+      let failure = try lease.decodeFrames(type, from: source, detail: detail, isAgain: isAgain) { frame in
         let queries = queries(of: frame.luma)
         look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
         if !frame.othersAreLeftOut { isPart = false }
@@ -110,6 +110,7 @@ extension ItemScanner {
         (mayLeaveOut, isPart) = (false, true)
         return .samples
       }
+      if failure?.mayBeAnothers == true && !isAgain { return try read(mayLeaveOut: mayAsk, isAgain: true) }
       look.failure = failure?.reason
       return isPart && look.videoStop == nil
     }

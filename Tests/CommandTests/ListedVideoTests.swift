@@ -149,6 +149,36 @@ import Testing
     }
   }
 
+  /// Whoever ends the decoders, once, the film is looked at again.
+  @Test func aVideoIsLookedAtAgainWhenItsDecoderIsEnded() throws {
+    #expect(try muhafiz("list", "import", "--name", "films", list("tour")[0]).exitCode == 0)
+    let long = scratch.path("long.mp4")
+    let made = try run(
+      "/usr/bin/env", ["ffmpeg", "-v", "error", "-stream_loop", "20", "-i", "\(videos)/tour.mp4", "-c", "copy", long])
+    guard made.exitCode != 127 else { return print("skipped: a long video, for want of ffmpeg") }
+    let scan = """
+      "$0" scan --all --full-video --format ndjson "$1" >"$2" &
+      scan=$!
+      decoders() { grep -lzx "$scan" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3; }
+      until [ "$(decoders | wc -l)" -ge 2 ]; do sleep 0.05; done
+      sleep 0.4
+      echo "ended $(decoders | wc -l)"
+      kill -9 $(decoders)
+      wait $scan
+      exit $?
+      """
+    let ended = try run(
+      "/bin/bash", ["-c", scan, builtProgram("muhafiz"), long, scratch.path("out")],
+      environment: ["MUHAFIZ_HOME": scratch.path("home")])
+    #expect(ended.exitCode == 1 && ended.text.hasPrefix("ended "), "\(ended.errorText)")
+    let whole = try muhafiz("scan", "--all", "--full-video", "--format", "ndjson", long)
+    let (item, expected) = (
+      try items(String(contentsOfFile: scratch.path("out"), encoding: .utf8))["long.mp4"], try items(whole.text)["long.mp4"]
+    )
+    #expect(item?["frames"] as? Int == expected?["frames"] as? Int && item?["frames"] as? Int ?? 0 >= 240)
+    #expect(item?["perceptual"] == nil && item?["verdict"] as? String == "review")
+  }
+
   @Test func everyKindOfHashGoesOutAsItCanComeIn() throws {
     let source = scratch.path("all.csv")
     let rows = [

@@ -23,7 +23,10 @@ struct ArchiveTests {
     return try read(file, as: type, from: pool)
   }
 
-  private func read(_ file: [UInt8], as type: MediaType?, from pool: DecoderPool) throws -> Told {
+  /// - Parameter hook: Gets each event before it is noted, and the worker that reads.
+  private func read(
+    _ file: [UInt8], as type: MediaType?, from pool: DecoderPool, _ hook: (ArchiveEvent, CInt?) -> Void = { _, _ in }
+  ) throws -> Told {
     var told = Told()
     var open: [String] = []
     let source = ByteSource(sizeInBytes: Int64(file.count)) { offset, buffer in
@@ -33,7 +36,9 @@ struct ArchiveTests {
     }
     let type = type ?? file.withUnsafeBytes(MediaType.sniff) ?? .zip
     told.ending = try pool.withArchiveLease { lease in
-      try lease.readArchive(type, from: source) { event in
+      let process = lease.process
+      return try lease.readArchive(type, from: source) { event in
+        hook(event, process)
         switch event {
         case .member(let member) where member.kind != .file: told.skipped.append(member.path)
         case .member(let member):
@@ -48,6 +53,64 @@ struct ArchiveTests {
       }
     }
     return told
+  }
+
+  /// A tar file of members with these names and bytes, read with a worker whose process is known.
+  private func tar(_ members: [(String, [UInt8])]) throws -> [UInt8] {
+    let scratch = try TemporaryDirectory()
+    for (name, bytes) in members { try Data(bytes).write(to: URL(filePath: scratch.path(name))) }
+    _ = try run("/bin/tar", ["-C", scratch.path(""), "-cf", scratch.path("all.tar")] + members.map(\.0))
+    return try [UInt8](Data(contentsOf: URL(filePath: scratch.path("all.tar"))))
+  }
+
+  @Test func aWorkersDeathCostsNothingOfAnArchive() throws {
+    var random = SeededGenerator(seed: 31)
+    let noise = (0..<3_000_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+    let file = try tar([("first", Array(noise[..<700])), ("noise", noise), ("inner.zip", archive("plain.zip")), ("last", [7])])
+    let pool = try DecoderPool(size: 1)
+    let whole = try read(file, as: .tar, from: pool)
+    #expect(whole.ending == nil && whole.members["noise"] == noise && whole.paths.count > 4)
+    /// Kills the worker at the nth event, counted from 0.
+    func told(killingAt fatal: Int) throws -> (told: Told, events: Int) {
+      var events = 0
+      let told = try read(file, as: .tar, from: pool) { _, process in
+        if events == fatal, let process { kill(process, SIGKILL) }
+        events += 1
+      }
+      return (told, events)
+    }
+    let all = try told(killingAt: -1).events
+    // Between members, within one, in the archive within the archive, and behind the last byte.
+    for fatal in 0..<all {
+      let (told, events) = try told(killingAt: fatal)
+      #expect(told.ending == nil && told.members == whole.members && told.paths == whole.paths, "killed at \(fatal) of \(all)")
+      #expect(told.unopened.isEmpty && told.failures.isEmpty && events >= all, "killed at \(fatal): \(events) events")
+    }
+  }
+
+  @Test func anArchiveThatIsAnotherTheSecondTimeIsNotReadOn() throws {
+    let files = try ["before", "after"].map { try tar([("one", [1]), ($0, Array(repeating: 9, count: 500_000)), ("last", [2])]) }
+    #expect(files[0].count == files[1].count)
+    let pool = try DecoderPool(size: 1)
+    _ = try read(files[0], as: .tar, from: pool)
+    var (file, paths): ([UInt8], [String]) = (files[0], [])
+    let source = ByteSource(sizeInBytes: Int64(file.count)) { offset, buffer in
+      let bytes = file[Int(offset)..<min(file.count, Int(offset) + buffer.count)]
+      buffer.copyBytes(from: bytes)
+      return bytes.count
+    }
+    let ending = try pool.withArchiveLease { lease in
+      let process = lease.process
+      return try lease.readArchive(.tar, from: source) { event in
+        guard case .member(let member) = event else { return }
+        paths.append(member.path)
+        if member.path == "before", let process {
+          kill(process, SIGKILL)
+          file = files[1]
+        }
+      }
+    }
+    #expect(ending?.code == .crashed && paths == ["one", "before"])
   }
 
   func archive(_ name: String) throws -> [UInt8] {
