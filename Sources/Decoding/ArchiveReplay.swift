@@ -1,5 +1,5 @@
-/// Tells of an archive once, though it may be read twice: the worker that reads it may be ended by what is not in the archive,
-/// and a second one begins at its start.
+/// Tells of an archive, or of a member of a disk image, once, though it may be read twice: the worker that reads it may be
+/// ended by what is not in it, and a second one begins at its start.
 ///
 /// What was told the first time is passed over the second, and must be the same.
 struct ArchiveReplay {
@@ -35,9 +35,11 @@ struct ArchiveReplay {
     }
   }
 
-  private var isWhereToldTo: Bool { read.events == told.events && read.bytes == told.bytes }
+  /// Whether all that has been read has been told this time, or the time before.
+  var isWhereToldTo: Bool { read.events == told.events && read.bytes == told.bytes }
 
-  private mutating func restart() {
+  /// Goes back to where it began.
+  mutating func restart() {
     toldTrail = trail.finalize()
     trail = Hasher()
     read = Place()
@@ -45,6 +47,8 @@ struct ArchiveReplay {
 
   /// Tells of an event, unless that was done.
   mutating func take(_ event: ArchiveEvent, _ body: (ArchiveEvent) throws -> Void) throws {
+    // What an image says of its medium stands before its members.
+    if case .storedDigest = event { return try body(event) }
     if case .bytes(let bytes) = event {
       read.bytes += bytes.count
       guard read.events == told.events, read.bytes > told.bytes else { return }
@@ -64,13 +68,13 @@ struct ArchiveReplay {
 }
 
 extension ArchiveEvent {
-  /// Leaves what it says, but for bytes.
+  /// Leaves what it says of a member.
   fileprivate func mark(_ trail: inout Hasher) {
     switch self {
     case .member(let member):
       trail.combine(0)
       trail.combine(member.path)
-    case .bytes: break
+    case .bytes, .storedDigest: break
     case .end(let reason):
       trail.combine(1)
       trail.combine(reason?.code)
@@ -78,9 +82,6 @@ extension ArchiveEvent {
     case .closed(let reason):
       trail.combine(3)
       trail.combine(reason?.code)
-    case .storedDigest(let digest):
-      trail.combine(4)
-      trail.combine(digest)
     }
   }
 }

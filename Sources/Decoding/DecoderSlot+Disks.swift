@@ -15,18 +15,43 @@ extension DecoderSlot {
         return 0
       }
     }
-    for _ in 0...limits.disk.crashes {
-      let before = reading.membersDone
+    var replay = ArchiveReplay()
+    /// Reads on from the member that follows those that are done.
+    func read() throws -> Unhashable? {
       var request = DecodeRequest(
         format: format, inputSize: UInt64(clamping: source.sizeInBytes), mostPixels: 0, smallestSide: 0,
-        picture: UInt32(clamping: before))
+        picture: UInt32(clamping: reading.membersDone))
       request.most = UInt64(limits.archive.depth)
       request.isPulled = true
       request.disk = options
-      let failure = try converse(request, patient, each: limits.disk.timeWithoutNews, total: limits.disk.time) {
-        try reading.take($0, self, body)
+      return try converse(request, patient, each: limits.disk.timeWithoutNews, total: limits.disk.time) { event in
+        // What lies before a member of the image will not be read again.
+        if reading.isMember(event), replay.isWhereToldTo { replay = ArchiveReplay() }
+        return try reading.take(event, self) { try replay.take($0, body) }
       }
-      guard let failure else { return nil }
+    }
+    /// Reads the member in hand again, and on. Where it comes less far, the member stays where it was.
+    func readAgain(_ failure: Unhashable) throws -> Unhashable? {
+      let state = reading
+      reading.rewind()
+      replay.restart()
+      do {
+        let next = try read()
+        if replay.isWhereToldTo { return next }
+      } catch is ArchiveReplay.Diverged {}
+      reading = state
+      return failure
+    }
+    for _ in 0...limits.disk.crashes {
+      let before = reading.membersDone
+      guard var failure = try read() else { return nil }
+      var tried = -1
+      while failure.mayBeAnothers, reading.memberBegun != tried {
+        tried = reading.memberBegun
+        guard let next = try readAgain(failure) else { return nil }
+        failure = next
+      }
+      replay = ArchiveReplay()
       try reading.abandon(failure, body)
       // What ended a decoder is behind us: the next one goes on there.
       guard failure.mayBeAnothers, reading.membersDone > before else { return failure }
@@ -46,6 +71,10 @@ private struct DiskReading {
   private var archiveBegan = Duration.zero
   /// Members of the image itself that have come to their end.
   private(set) var membersDone = 0
+  /// As many were done when the last one began; and what it had cost by then.
+  private(set) var memberBegun = 0
+  private var meterBefore: DiskLimits.Meter
+  private var toldDigests: Set<Digest> = []
   /// What last kept bytes of the medium back, since the member began.
   var sourceFailure: Errno?
 
@@ -65,12 +94,26 @@ private struct DiskReading {
     self.limits = limits
     isMediumInside = format == .ewf
     meter = DiskLimits.Meter(limits.disk, sizeInBytes: sizeInBytes)
+    meterBefore = meter
+  }
+
+  /// Whether an event is the begin of a member of the image itself.
+  func isMember(_ event: StreamEvent) -> Bool {
+    (event.kind == .file || event.kind == .link) && depth == 0 && !isInMember
+  }
+
+  /// Goes back to before the member that began last, which will be told of again from its begin.
+  mutating func rewind() {
+    (membersDone, meter) = (memberBegun, meterBefore)
+    (isInMember, hasEnded, depth, depthTold) = (false, false, 0, 0)
+    (archive, limit, origin) = (nil, nil, nil)
   }
 
   mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws
     -> DecoderSlot.Course
   {
     defer { hasEnded = event.kind == .end }
+    if isMember(event) { (memberBegun, meterBefore) = (membersDone, meter) }
     switch event.kind {
     case .medium where depth == 0 && !isInMember:
       if isMediumInside { meter.sizeInBytes = Int64(clamping: event.first) }
@@ -78,7 +121,8 @@ private struct DiskReading {
       origin = MemberOrigin(event, sizeInBytes: meter.sizeInBytes)
     case .storedDigest where depth == 0 && !isInMember:
       let hex = String(decoding: event.text, as: UTF8.self)
-      if let digest = Digest(.md5, hex: hex) ?? Digest(.sha1, hex: hex) { try body(.storedDigest(digest)) }
+      guard let digest = Digest(.md5, hex: hex) ?? Digest(.sha1, hex: hex), toldDigests.insert(digest).inserted else { break }
+      try body(.storedDigest(digest))
     case .file where !isInMember, .link where !isInMember:
       if let limit = meter.addEntry() { return .end(limit) }
       try begin(event, slot, body)

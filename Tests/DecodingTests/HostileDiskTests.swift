@@ -1,8 +1,10 @@
-import Decoding
 import Foundation
 import Glibc
 import TestSupport
+import SystemPackage
 import Testing
+
+@testable import Decoding
 
 /// Whatever a disk holds, and whatever becomes of the medium or of a worker, costs what it hits and is said.
 @Suite(.serialized)
@@ -95,24 +97,51 @@ struct HostileDiskTests {
     #expect(try DiskTold(image, as: .diskImage, unreadable: 0..<4096).reasons.map(\.code) == [.unsupported])
   }
 
-  @Test(.enabled(if: TestDisks.has("mkfs.ext4", "debugfs"))) func aWorkerThatDiesCostsTheMemberInItsHands() throws {
-    try disks.shell("head -c 2000000 /dev/urandom > tree/DCIM/noise")
+  @Test(.enabled(if: TestDisks.has("mkfs.ext4", "debugfs"))) func aMemberThatTwoWorkersDieOnIsSaidAndTheOthersAreRead() throws {
+    try disks.shell("head -c 2000000 /dev/urandom > tree/DCIM/noise; tar -C tree -cf tree/DCIM/within.tar DCIM/noise")
     try disks.makeExt("disk")
     let image = try disks.bytes(of: "disk")
     let whole = try DiskTold(image)
-    let pool = try DecoderPool(size: 1)
-    // The first reading starts a worker, whose process the second can name.
+    // A server of its own, whose children are this pool's workers.
+    let program = disks.path("muhafiz-decoder")
+    try FileManager.default.createSymbolicLink(atPath: program, withDestinationPath: DecoderProgram.find().string)
+    let pool = try DecoderPool(size: 1, decoder: FilePath(program))
+    var server: String?
     _ = try DiskTold(image, from: pool)
-    var killed = false
-    let told = try DiskTold(image, from: pool) { member, process in
-      if !killed, member == "vol1/DCIM/noise", let process {
-        killed = true
-        kill(process, SIGKILL)
+    _ = try DiskTold(image, from: pool) { _, worker in
+      let status = worker.flatMap { try? String(contentsOfFile: "/proc/\($0)/status", encoding: .utf8) }
+      server = status?.split(separator: "\n").first { $0.hasPrefix("PPid:") }?.split(separator: "\t").last.map(String.init)
+    }
+    let children = "/proc/\(try #require(server))/task/\(try #require(server))/children"
+    /// Kills so many workers, each at the nth piece of the image that is read since the member began or the last one died.
+    func told(killing workers: Int, at member: String, piece: Int) throws -> DiskTold {
+      var (killed, pieces) = (0, 0)
+      let told = try DiskTold(image, from: pool) { reading, _ in
+        guard reading == member, killed < workers else { return }
+        pieces += 1
+        guard pieces == piece else { return }
+        for worker in (try? String(contentsOfFile: children, encoding: .utf8))?.split(separator: " ") ?? [] {
+          if let worker = pid_t(worker) { kill(worker, SIGKILL) }
+        }
+        (killed, pieces) = (killed + 1, 0)
+      }
+      #expect(killed == workers, "\(member) at piece \(piece)")
+      return told
+    }
+    let within = "vol1/DCIM/within.tar/DCIM/noise"
+    for member in ["vol1/DCIM/noise", within] {
+      for piece in [1, 4] {
+        let once = try told(killing: 1, at: member, piece: piece)
+        #expect(once.reasons.isEmpty && once.paths == whole.paths, "\(member) at piece \(piece): \(once.reasons)")
+        for (path, file) in whole.files { #expect(once.files[path]?.bytes == file.bytes, "\(path)") }
+        // The second dies where the first did, or before it has come as far.
+        let twice = try told(killing: 2, at: member, piece: piece)
+        #expect(Set(twice.reasons.map(\.reason)) == ["decoder crashed: signal 9"] && twice.ending == nil)
+        #expect(twice.files[member]?.failure?.code == .crashed && twice.paths == whole.paths, "\(member)")
+        #expect((twice.unopened.values.map(\.code) == [.crashed]) == (member == within))
+        for (path, file) in whole.files where path != member { #expect(twice.files[path]?.bytes == file.bytes, "\(path)") }
       }
     }
-    #expect(killed && told.ending == nil && told.reasons.map(\.reason) == ["decoder crashed: signal 9"])
-    #expect(told.files["vol1/DCIM/noise"]?.failure?.code == .crashed && told.paths == whole.paths)
-    for (path, file) in whole.files where path != "vol1/DCIM/noise" { #expect(told.files[path]?.bytes == file.bytes, "\(path)") }
   }
 
   @Test(.enabled(if: TestDisks.has("mkfs.ext4", "debugfs"))) func everyLimitIsNamed() throws {
