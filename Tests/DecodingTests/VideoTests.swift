@@ -143,8 +143,9 @@ struct VideoTests {
     let made = try run(
       "/usr/bin/env",
       [
-        "ffmpeg", "-v", "error", "-i", tour, "-c", "copy", scratch.path("tour.ts"), "-vf", "tpad=stop_mode=clone:stop_duration=10",
-        "-g", "1000", "-force_key_frames", "5.08", "-sc_threshold", "0", scratch.path("still.mp4"),
+        "ffmpeg", "-v", "error", "-i", tour, "-c", "copy", scratch.path("tour.ts"), "-vf",
+        "tpad=stop_mode=clone:stop_duration=10", "-g", "1000", "-force_key_frames", "5.08", "-sc_threshold", "0",
+        scratch.path("still.mp4"),
       ])
     guard made.exitCode == 0 else { return print("skipped: films without an index, for want of ffmpeg with an encoder") }
     for name in ["tour.ts", "still.mp4"] {
