@@ -21,6 +21,12 @@ int media_check_size(const media_request *request, media_result *result, uint64_
     media_fail(result, MEDIA_BROKEN, "size is %llu x %llu", (unsigned long long)width, (unsigned long long)height);
     return -1;
   }
+  if (width > MEDIA_MOST_SIDE || height > MEDIA_MOST_SIDE) {
+    media_fail(
+      result, MEDIA_LIMIT, "limit: %llu pixels wide or high, at most %d",
+      (unsigned long long)(width > height ? width : height), MEDIA_MOST_SIDE);
+    return -1;
+  }
   if (width * height > request->most_pixels) {
     media_fail(
       result, MEDIA_LIMIT, "limit: %llu pixels, at most %llu", (unsigned long long)(width * height),

@@ -33,17 +33,14 @@ typedef struct {
   uint8_t look[SIDE * SIDE];
   int has_look;
   double due;     // when the next frame is to be delivered
-  int64_t candidate;  // timestamp of the earliest packet sent that may be the one,
-  double candidate_due;  // that was due then
   double last;    // of the frame decoded last, in seconds from the start
   double end;     // when that frame has been shown
   int skips;      // whether frames that no other needs are passed over
-  int is_asked;   // whether samples were asked for, just now
   int samples;    // how many are given behind a key frame, before nothing is decoded up to another; 0 where all is
   int given;      // of them
   int rests;      // whether they are all given, or none is wanted there
   double key;     // when the last key frame came
-  double shown;   // up to when frames have been delivered: some are decoded again
+  int drains;     // whether the decoder has been told that no packet will come
   int64_t start;  // timestamp of the first frame, or none
   double unit;    // seconds of a timestamp's step
   uint64_t delivered, decoded, packets;
@@ -227,68 +224,8 @@ static double seconds_of(film *f, const AVFrame *frame) {
   return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
 }
 
-// Delivers what the decoder has ready. Returns an error of the decoder, or AVERROR_EXIT to stop: `result` says why, if not
-// because no more is wanted.
-static int take_frames(film *f, const media_request *request, media_result *result) {
-  for (;;) {
-    int error = avcodec_receive_frame(f->codec, f->frame);
-    if (error < 0) return error == AVERROR(EAGAIN) || error == AVERROR_EOF ? 0 : error;
-    double seconds = seconds_of(f, f->frame);
-    f->decoded += 1;
-    f->last = seconds;
-    if (!f->samples) f->end = seconds + (double)f->frame->pkt_duration * f->unit;
-    // Asked for every frame: it compares with the one before.
-    int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
-    if (seconds > f->shown && (f->samples ? is_due && !f->rests : is_due || begins)) {
-      if (f->delivered == request->most_frames) {
-        media_fail(result, MEDIA_LIMIT, "limit: %llu frames", (unsigned long long)request->most_frames);
-        return AVERROR_EXIT;
-      }
-      media_result one = {0};
-      media_put_frame(f->frame, request, &one);
-      if (one.status != MEDIA_DECODED) {
-        *result = one;
-        return AVERROR_EXIT;
-      }
-      one.left_out = f->samples > 0;
-      f->given += 1;
-      f->rests = f->samples > 0 && f->given >= f->samples;
-      f->delivered += 1;
-      double step = request->frame_seconds;
-      if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
-      int wanted = f->stream->frame(f->stream->context, &one, seconds);
-      if (wanted == MEDIA_ENOUGH) return AVERROR_EXIT;
-      if (wanted == MEDIA_SAMPLES) f->is_asked = 1;
-    }
-    av_frame_unref(f->frame);
-  }
-}
-
-// Demuxers take the end of a file for the end of the film: a fifth less than the headers promise is a part of it, less may
-// be a header's rounding.
-static void check_end(const film *f, media_result *result) {
-  const AVStream *track = f->format->streams[f->track];
-  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
-  if (duration > 2 && f->end < duration * 0.8 - 1) {
-    media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->end, duration);
-  } else if (track->nb_frames > 0 && (double)f->packets < 0.8 * (double)track->nb_frames) {
-    media_fail(
-      result, MEDIA_BROKEN, "premature end of data: %llu of %lld frames", (unsigned long long)f->packets,
-      (long long)track->nb_frames);
-  }
-}
-
-// Whether a frame may be the next that is looked for: the first at its time or after. The due time moves on when that one
-// comes out of the decoder; until then later frames follow it in.
-static int may_be_due(film *f, const AVPacket *packet) {
-  if (f->delivered == 0 || packet->pts == AV_NOPTS_VALUE) return 1;
-  if (((double)packet->pts - (double)f->start) * f->unit < f->due) return 0;
-  int is_earlier = f->candidate_due != f->due || packet->pts < f->candidate;
-  if (is_earlier) f->candidate = packet->pts, f->candidate_due = f->due;
-  return is_earlier;
-}
-
-// How many samples behind each key frame of the container's index stand for the film; 0 where none do.
+// How many samples behind each key frame of the container's index stand for the film, as long as it is said to be; 0 where
+// none do.
 static int count_samples(const film *f, double step) {
   AVStream *track = f->format->streams[f->track];
   double end = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
@@ -313,30 +250,94 @@ static int count_samples(const film *f, double step) {
   return end - last <= most ? each : 0;
 }
 
-// Goes on with samples alone where they will do. Returns -1 when the film cannot be gone on with at all.
+// The container's timestamp of a time. Returns -1 where there is none.
+static int find_timestamp(const film *f, double seconds, int64_t *timestamp) {
+  double sought = (double)f->start + seconds / f->unit;
+  if (!(fabs(sought) < 1e18)) return -1;
+  *timestamp = (int64_t)sought;
+  return 0;
+}
+
+// Goes on with samples alone where they will do. Returns -1 when this is the end of the look, and some of the film is missing.
 static int pass_to_samples(film *f, double step) {
-  if (!f->skips || f->samples) return 0;
-  // Matroska's index is read when it is sought by. From the last key frame on, what has been delivered is decoded again.
-  if (strstr(f->format->iformat->name, "matroska")) {
-    int64_t here = f->start + (int64_t)(f->last / f->unit);
-    if (av_seek_frame(f->format, f->track, here, AVSEEK_FLAG_BACKWARD) < 0) return -1;
+  if (!f->skips || f->samples || f->drains) return 0;
+  // Matroska's index is read when it is sought by; and where that has led is nowhere to go on from with all frames.
+  const int is_sought = strstr(f->format->iformat->name, "matroska") != NULL;
+  if (is_sought) {
+    int64_t here;
+    if (find_timestamp(f, f->last, &here) < 0 || av_seek_frame(f->format, f->track, here, AVSEEK_FLAG_BACKWARD) < 0) return -1;
     avcodec_flush_buffers(f->codec);
-    f->shown = f->last;
   }
   f->samples = count_samples(f, step);
   f->given = 1;
   f->rests = f->samples == 1;
   f->key = f->last;
-  return 0;
+  return is_sought && f->samples == 0 ? -1 : 0;
+}
+
+// Delivers what the decoder has ready. Returns an error of the decoder, or AVERROR_EXIT to stop: `result` says why, if not
+// because no more is wanted.
+static int take_frames(film *f, const media_request *request, media_result *result) {
+  for (;;) {
+    int error = avcodec_receive_frame(f->codec, f->frame);
+    if (error < 0) return error == AVERROR(EAGAIN) || error == AVERROR_EOF ? 0 : error;
+    double seconds = seconds_of(f, f->frame);
+    f->decoded += 1;
+    f->last = seconds;
+    if (!f->samples) f->end = seconds + (double)f->frame->pkt_duration * f->unit;
+    // Asked for every frame: it compares with the one before.
+    int begins = begins_scene(f, f->frame), is_due = seconds >= f->due || f->delivered == 0;
+    if (f->samples ? is_due && !f->rests : is_due || begins) {
+      if (f->delivered == request->most_frames) {
+        media_fail(result, MEDIA_LIMIT, "limit: %llu frames", (unsigned long long)request->most_frames);
+        return AVERROR_EXIT;
+      }
+      media_result one = {0};
+      media_put_frame(f->frame, request, &one);
+      if (one.status != MEDIA_DECODED) {
+        *result = one;
+        return AVERROR_EXIT;
+      }
+      one.left_out = f->samples > 0;
+      f->given += 1;
+      f->rests = f->samples > 0 && f->given >= f->samples;
+      f->delivered += 1;
+      double step = request->frame_seconds;
+      if (is_due) f->due = step > 0 ? step * ((double)(int64_t)(seconds / step) + 1) : seconds;
+      int wanted = f->stream->frame(f->stream->context, &one, seconds);
+      if (wanted == MEDIA_ENOUGH) return AVERROR_EXIT;
+      if (wanted == MEDIA_SAMPLES && pass_to_samples(f, step) < 0) return AVERROR_EXIT;
+    }
+    av_frame_unref(f->frame);
+  }
+}
+
+// Demuxers take the end of a file for the end of the film: a fifth less than the headers promise is a part of it, less may
+// be a header's rounding.
+static void check_end(const film *f, media_result *result) {
+  const AVStream *track = f->format->streams[f->track];
+  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  if (duration > 2 && f->end < duration * 0.8 - 1) {
+    media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->end, duration);
+  } else if (track->nb_frames > 0 && (double)f->packets < 0.8 * (double)track->nb_frames) {
+    media_fail(
+      result, MEDIA_BROKEN, "premature end of data: %llu of %lld frames", (unsigned long long)f->packets,
+      (long long)track->nb_frames);
+  }
+}
+
+// Whether a frame may be the next that is looked for: the due time moves on when that one comes out of the decoder.
+static int may_be_due(const film *f, const AVPacket *packet) {
+  return f->delivered == 0 || packet->pts == AV_NOPTS_VALUE || ((double)packet->pts - (double)f->start) * f->unit >= f->due;
 }
 
 // Whether the packet, a key frame, is the last one before a whole second.
 static int is_last_before(film *f, double due) {
   AVStream *track = f->format->streams[f->track];
   int64_t time = f->packet->pts > f->packet->dts ? f->packet->pts : f->packet->dts;
-  double sought = (double)f->start + due / f->unit;
-  if (!(fabs(sought) < 1e18)) return 1;
-  int index = av_index_search_timestamp(track, (int64_t)sought, AVSEEK_FLAG_BACKWARD);
+  int64_t sought;
+  if (find_timestamp(f, due, &sought) < 0) return 1;
+  int index = av_index_search_timestamp(track, sought, AVSEEK_FLAG_BACKWARD);
   return index < 0 || avformat_index_get_entry(track, index)->timestamp <= time;
 }
 
@@ -384,16 +385,11 @@ static void decode(film *f, const media_request *request, media_result *result) 
         return;
       }
       if (taken < 0) damaged = taken;
-      if (sent < 0 || taken < 0) f->candidate_due = -1;  // it may have been the one that was broken
-      if (f->is_asked && pass_to_samples(f, request->frame_seconds) < 0) {
-        av_packet_unref(f->packet);
-        return;
-      }
-      f->is_asked = 0;
     }
     av_packet_unref(f->packet);
   }
   avcodec_send_packet(f->codec, NULL);
+  f->drains = 1;
   if (take_frames(f, request, result) == AVERROR_EXIT) return;
   if (error != AVERROR_EOF) {
     fail(result, error, "video");
@@ -409,7 +405,7 @@ void media_decode_video(
 ) {
   *result = (media_result){0};
   media_hear_complaints();
-  film f = {.stream = stream, .track = -1, .shown = -1};
+  film f = {.stream = stream, .track = -1};
   if (open_container(&f, container, result) == 0) {
     if (open_track(&f, request, result) == 0) decode(&f, request, result);
     result->frames = f.delivered > UINT32_MAX ? UINT32_MAX : (uint32_t)f.delivered;

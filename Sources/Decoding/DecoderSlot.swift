@@ -187,7 +187,7 @@ final class DecoderSlot: @unchecked Sendable {
   func isPlausible(_ width: UInt32, _ height: UInt32) -> Bool {
     // Two factors of 32 bits do not overflow 64 unsigned ones.
     let pixels = UInt64(width) * UInt64(height)
-    return pixels >= 1 && pixels <= UInt64(limits.pixels)
+    return pixels >= 1 && pixels <= UInt64(limits.pixels) && max(width, height) <= DecodingLimits.mostSideInPixels
   }
 
   /// The plane in the output, of a plausible size.

@@ -3,6 +3,10 @@ public struct DecodingLimits: Sendable, Equatable {
   /// Pixels of the picture as its header claims them, checked before anything is allocated. Default 2²⁸.
   public var pixels = 1 << 28
 
+  /// Pixels that a picture may be wide or high, whatever its pixels in all: what is kept of its rows while they are filtered
+  /// grows with their length alone. The decoder has the same number, as `MEDIA_MOST_SIDE`.
+  package static let mostSideInPixels: UInt32 = 1 << 22
+
   /// Bytes of the file. Default 256 MiB.
   public var inputInBytes = 256 << 20
 

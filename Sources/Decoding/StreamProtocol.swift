@@ -14,7 +14,7 @@
 ///              16     8  second number: count; of a reference the end of its byte range, or its level
 ///              24     4  width of the plane, status of an end
 ///              28     4  height of the plane
-///              32     4  flags: 1 samples are floats, 2 frames are left out that the usual detail has; of a reference
+///              32     4  flags: 1 samples are floats, 2 frames before it are left out; of a reference
 ///                        its role, and 256 in a frame, 512 encrypted,
 ///                        1024 cut, 2048 with a byte range
 ///              36     4  bytes of text, at most 8192

@@ -89,6 +89,19 @@ struct HostilePictureTests {
     #expect(try refusal(jpeg, as: .jpeg)?.reason == "limit: a side of more than 65500 pixels")
   }
 
+  @Test func aSideOverTheLimitIsNamed() throws {
+    let most = Int(DecodingLimits.mostSideInPixels)
+    for (width, height, reason) in [
+      (most + 1, 5, "limit: 4194305 pixels wide or high, at most 4194304"),
+      (5, most + 1, "limit: 4194305 pixels wide or high, at most 4194304"), (most, 5, nil),
+    ] {
+      var png = Self.good
+      png.replaceSubrange(16..<24, with: [width, height].flatMap { side in [24, 16, 8, 0].map { UInt8(side >> $0 & 255) } })
+      let answer = try refusal(png, as: .png)
+      #expect(answer?.code == (reason == nil ? .broken : .limit) && (reason == nil || answer?.reason == reason), "\(width)")
+    }
+  }
+
   @Test func aFileOverTheInputLimitIsNamedAndTheNextOneWorks() throws {
     var limits = DecodingLimits()
     limits.inputInBytes = 4096

@@ -18,6 +18,9 @@
 /// Readable bytes that must follow the input: FFmpeg's bit readers look ahead.
 #define MEDIA_INPUT_PADDING 64
 
+/// Pixels that a picture may be wide or high: rows of them are filtered together, sixteen and more at a time.
+#define MEDIA_MOST_SIDE (1 << 22)
+
 /// Size of a reason with its closing NUL.
 #define MEDIA_REASON_SIZE 200
 
@@ -65,7 +68,7 @@ typedef struct {
   uint32_t picture_width;  ///< of the picture at full size, upright
   uint32_t picture_height;
   uint32_t frames;         ///< TIFF: pages in the file; video: frames delivered; 0 elsewhere
-  int left_out;            ///< of a frame: whether there are others that the usual detail would look at
+  int left_out;            ///< of a frame: whether others before it are left out
   char reason[MEDIA_REASON_SIZE];  ///< printable ASCII; empty when decoded
 } media_result;
 

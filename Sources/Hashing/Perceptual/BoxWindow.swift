@@ -3,9 +3,7 @@
 /// Output `x` is the mean of the inputs from `x - reachBack` to `x + reachAhead` that exist. The running sum adds the
 /// entering input, then subtracts the leaving one; that order decides the last bits of the result, so all passes keep it.
 ///
-///     outputs   0 ..< firstLeaving           the window fills: inputs only enter
-///               firstLeaving ..< lastEntered  full: one enters, one leaves
-///               lastEntered ..< length        the window empties: inputs only leave
+/// At an end of the line the window is cut: there inputs only enter, or only leave.
 ///
 /// Source: PDQ reference, `pdq/cpp/downscaling/downscaling.cpp`, `box1DFloat`.
 struct BoxWindow {
@@ -25,12 +23,6 @@ struct BoxWindow {
     let half = (size + 2) / 2
     (reachAhead, reachBack) = isMirrored ? (size - half, half - 1) : (half - 1, size - half)
   }
-
-  /// The first output that some input has left.
-  var firstLeaving: Int { reachBack + 1 }
-
-  /// The first output that no input enters any more.
-  var lastEntered: Int { length - reachAhead }
 
   /// How many inputs the mean at `x` is over.
   func count(at x: Int) -> Int { min(x + reachAhead + 1, length) - max(0, x - reachBack) }
