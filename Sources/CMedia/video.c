@@ -224,28 +224,30 @@ static double seconds_of(film *f, const AVFrame *frame) {
   return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
 }
 
+// The next key frame of the container's index, from an entry on; NULL where there is none.
+static const AVIndexEntry *next_key_frame(const film *f, int *entry) {
+  AVStream *track = f->format->streams[f->track];
+  while (*entry < avformat_index_get_entries_count(track)) {
+    const AVIndexEntry *next = avformat_index_get_entry(track, (*entry)++);
+    if (next->flags & AVINDEX_KEYFRAME) return next;
+  }
+  return NULL;
+}
+
 // How many samples behind each key frame of the container's index stand for the film, as long as it is said to be; 0 where
 // none do.
 static int count_samples(const film *f, double step) {
-  AVStream *track = f->format->streams[f->track];
+  const AVIndexEntry *next;
+  int entry = 0, found = 0;
+  while (next_key_frame(f, &entry)) found += 1;
+  if (found < 2) return 0;
+  int each = (LEAST_SAMPLES + found - 1) / found;
   double end = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
   double most = fmin(SAMPLE_SECONDS, end / 2), last = 0;
-  int entries = avformat_index_get_entries_count(track), found = 0, each = 0;
-  // How many there are says how many samples it takes, and that how much of the film is without one.
-  for (int round = 0; round < 2; round++) {
-    for (int i = 0; i < entries; i++) {
-      const AVIndexEntry *entry = avformat_index_get_entry(track, i);
-      if (!(entry->flags & AVINDEX_KEYFRAME)) continue;
-      if (round == 0) {
-        found += 1;
-        continue;
-      }
-      double first = step * ceil(((double)entry->timestamp - (double)f->start) * f->unit / step);
-      if (first - last > most) return 0;
-      last = fmax(last, first + step * (each - 1));
-    }
-    if (found < 2) return 0;
-    each = (LEAST_SAMPLES + found - 1) / found;
+  for (entry = 0; (next = next_key_frame(f, &entry));) {
+    double first = step * ceil(((double)next->timestamp - (double)f->start) * f->unit / step);
+    if (first - last > most) return 0;
+    last = fmax(last, first + step * (each - 1));
   }
   return end - last <= most ? each : 0;
 }
