@@ -118,7 +118,12 @@ import Testing
       #expect(full["video_stopped"] == nil && full["verdict"] as? String == "review")
       #expect(3 * (quick["frames"] as! Int) <= full["frames"] as! Int)
     }
+    // Whoever reads is told as well that not all was looked at.
+    let (quick, full) = (try muhafiz("scan", tour).text, try muhafiz("scan", "--full-video", tour).text)
+    #expect(quick.contains("\n         4 frames were looked at, which decide; --full-video looks at all\n"))
+    #expect(!full.contains("looked at"))
     #expect(try muhafiz("list", "import", "--name", "exact", digest).exitCode == 0)
+    #expect(try muhafiz("scan", tour).text.contains("\n         its frames were not looked at, for a digest decides; "))
     let (known, again) = (try look(tour), try look(tour, "--full-video"))
     #expect(
       known["video_stopped"] as? String == "exact-match" && known["frames"] == nil && known["verdict"] as? String == "block")

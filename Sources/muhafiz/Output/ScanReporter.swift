@@ -155,6 +155,12 @@ final class ScanReporter {
     }
     var lines = ["\((item.verdict?.rawValue ?? "partly").uppercased().padded(9))\(path)"] + way
     lines += item.matches.map { "         \($0.sentence)" }
+    switch item.videoStop {
+    case .exactMatch: lines.append("         its frames were not looked at, for a digest decides; --full-video looks at all")
+    case .listedVideo:
+      lines.append("         \(item.frames.count.grouped) frames were looked at, which decide; --full-video looks at all")
+    case nil: break
+    }
     if case .unhashable(let reason) = item.perceptual {
       lines.append("         no perceptual hash: \(reason.forTerminal)")
     }
