@@ -46,6 +46,14 @@ typedef struct {
   uint64_t delivered, decoded, packets;
 } film;
 
+// As its header promises, in seconds; 0 where it does not.
+static double duration_of(const film *f) {
+  return f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+}
+
+// The time of a timestamp, from the first frame's.
+static double seconds_at(const film *f, int64_t timestamp) { return ((double)timestamp - (double)f->start) * f->unit; }
+
 static int read_bytes(void *opaque, uint8_t *into, int count) {
   film *f = opaque;
   int64_t got = count > 0 ? f->stream->read(f->stream->context, f->at, into, (size_t)count) : 0;
@@ -177,7 +185,7 @@ static int open_track(film *f, const media_request *request, media_result *resul
   f->codec->thread_count = 1;
   f->codec->max_pixels = (int64_t)request->most_pixels;
   f->codec->pkt_timebase = track->time_base;
-  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  double duration = duration_of(f);
   f->unit = av_q2d(track->time_base);
   f->start = track->start_time;
   if (request->detail != MEDIA_ALL_FRAMES && duration > REFERENCE_FRAMES_SECONDS) {
@@ -220,7 +228,7 @@ static double seconds_of(film *f, const AVFrame *frame) {
     double rate = av_q2d(track->avg_frame_rate);
     return (double)f->decoded / (rate > 0 ? rate : 25);
   }
-  double seconds = ((double)frame->best_effort_timestamp - (double)f->start) * f->unit;
+  double seconds = seconds_at(f, frame->best_effort_timestamp);
   return seconds >= 0 && seconds < 1e9 ? seconds : f->last;
 }
 
@@ -242,10 +250,9 @@ static int count_samples(const film *f, double step) {
   while (next_key_frame(f, &entry)) found += 1;
   if (found < 2) return 0;
   int each = (LEAST_SAMPLES + found - 1) / found;
-  double end = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
-  double most = fmin(SAMPLE_SECONDS, end / 2), last = 0;
+  double end = duration_of(f), most = fmin(SAMPLE_SECONDS, end / 2), last = 0;
   for (entry = 0; (next = next_key_frame(f, &entry));) {
-    double first = step * ceil(((double)next->timestamp - (double)f->start) * f->unit / step);
+    double first = step * ceil(seconds_at(f, next->timestamp) / step);
     if (first - last > most) return 0;
     last = fmax(last, first + step * (each - 1));
   }
@@ -318,7 +325,7 @@ static int take_frames(film *f, const media_request *request, media_result *resu
 // be a header's rounding.
 static void check_end(const film *f, media_result *result) {
   const AVStream *track = f->format->streams[f->track];
-  double duration = f->format->duration == AV_NOPTS_VALUE ? 0 : (double)f->format->duration / AV_TIME_BASE;
+  double duration = duration_of(f);
   if (duration > 2 && f->end < duration * 0.8 - 1) {
     media_fail(result, MEDIA_BROKEN, "premature end of data: %.0f of %.0f s", f->end, duration);
   } else if (track->nb_frames > 0 && (double)f->packets < 0.8 * (double)track->nb_frames) {
@@ -330,7 +337,7 @@ static void check_end(const film *f, media_result *result) {
 
 // Whether a frame may be the next that is looked for: the due time moves on when that one comes out of the decoder.
 static int may_be_due(const film *f, const AVPacket *packet) {
-  return f->delivered == 0 || packet->pts == AV_NOPTS_VALUE || ((double)packet->pts - (double)f->start) * f->unit >= f->due;
+  return f->delivered == 0 || packet->pts == AV_NOPTS_VALUE || seconds_at(f, packet->pts) >= f->due;
 }
 
 // Whether the packet, a key frame, is the last one before a whole second.
@@ -346,7 +353,7 @@ static int is_last_before(film *f, double due) {
 // Whether a packet is passed over. Returns -1 when key frames do not come as the index has them.
 static int is_passed_over(film *f, const media_request *request, media_result *result) {
   int64_t time = f->packet->pts == AV_NOPTS_VALUE ? f->packet->dts : f->packet->pts;
-  double seconds = ((double)time - (double)f->start) * f->unit;
+  double seconds = seconds_at(f, time);
   if (time == AV_NOPTS_VALUE || !(seconds >= 0 && seconds < 1e9)) seconds = f->end;
   f->end = seconds;
   if (f->packet->flags & AV_PKT_FLAG_KEY) {
