@@ -94,17 +94,12 @@ extension ItemScanner {
     /// Returns whether frames were left out.
     func read(mayLeaveOut mayAsk: Bool, isAgain: Bool = false) throws -> Bool {
       look = before
-      var mayLeaveOut = mayAsk
-      // What came after samples were asked for.
-      var (isAsked, hasSamples, hasAll) = (false, false, false)
+      var (mayLeaveOut, isPart) = (mayAsk, false)
       let detail: FrameDetail = options.fullVideo ? .full : .usual
       let failure = try lease.decodeFrames(type, from: source, detail: detail, isAgain: isAgain) { frame in
         let queries = queries(of: frame.luma)
         look.frames.append(FrameHash(seconds: frame.seconds, hash: queries[0][0]))
-        if isAsked {
-          hasSamples = hasSamples || frame.othersAreLeftOut
-          hasAll = hasAll || !frame.othersAreLeftOut
-        }
+        isPart = frame.othersAreLeftOut
         guard try ask(queries, &look), maySuffice else { return .more }
         if try isDecided(look) {
           look.videoStop = .listedVideo
@@ -114,12 +109,13 @@ extension ItemScanner {
         guard mayLeaveOut, frame.seconds <= Self.secondsToLookAtAgain,
           try blocklist.policy.verdict(for: look.videos.matches()) == .review
         else { return .more }
-        (mayLeaveOut, isAsked) = (false, true)
+        // Until a frame says that none was left out.
+        (mayLeaveOut, isPart) = (false, true)
         return .samples
       }
       if failure?.mayBeAnothers == true && !isAgain { return try read(mayLeaveOut: mayAsk, isAgain: true) }
       look.failure = failure?.reason
-      return isAsked && (hasSamples || !hasAll) && look.videoStop == nil
+      return isPart && look.videoStop == nil
     }
     guard try read(mayLeaveOut: true) else { return }
     if look.failure == nil, try isDecided(look, bySamples: true) {
