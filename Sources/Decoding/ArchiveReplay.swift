@@ -4,7 +4,7 @@
 /// What was told the first time is passed over the second, and must be the same.
 struct ArchiveReplay {
   /// The second reading tells something else than the first.
-  struct Diverged: Error {}
+  private struct Diverged: Error {}
 
   /// Where a reading is: events, and bytes of a member since the last.
   private struct Place {
@@ -25,25 +25,25 @@ struct ArchiveReplay {
   static func readTwiceAtMost(_ read: (inout ArchiveReplay) throws -> Unhashable?) throws -> Unhashable? {
     var replay = ArchiveReplay()
     let failure = try read(&replay)
-    guard failure?.mayBeAnothers == true else { return failure }
-    replay.restart()
+    return failure?.mayBeAnothers == true ? try replay.readAgain(failure, read) : failure
+  }
+
+  /// Reads again, from where this began, what ended a worker.
+  ///
+  /// - Returns: What the second reading returns; `failure` where it has come less far, or has read something else.
+  mutating func readAgain(_ failure: Unhashable?, _ read: (inout ArchiveReplay) throws -> Unhashable?) throws -> Unhashable? {
+    toldTrail = trail.finalize()
+    trail = Hasher()
+    self.read = Place()
     do {
-      // One that ends before it has come as far has read something else.
-      return try read(&replay) ?? (replay.isWhereToldTo ? nil : failure)
-    } catch is Diverged {
-      return failure
-    }
+      let answer = try read(&self)
+      if isWhereToldTo { return answer }
+    } catch is Diverged {}
+    return failure
   }
 
   /// Whether all that has been read has been told this time, or the time before.
   var isWhereToldTo: Bool { read.events == told.events && read.bytes == told.bytes }
-
-  /// Goes back to where it began.
-  mutating func restart() {
-    toldTrail = trail.finalize()
-    trail = Hasher()
-    read = Place()
-  }
 
   /// Tells of an event, unless that was done.
   mutating func take(_ event: ArchiveEvent, _ body: (ArchiveEvent) throws -> Void) throws {
@@ -57,12 +57,11 @@ struct ArchiveReplay {
       return try body(.bytes(UnsafeRawBufferPointer(rebasing: bytes.suffix(fresh))))
     }
     event.mark(&trail)
+    if read.events + 1 == told.events && trail.finalize() != toldTrail { throw Diverged() }
     read = Place(events: read.events + 1)
     if read.events > told.events {
       told = read
       try body(event)
-    } else if read.events == told.events {
-      guard trail.finalize() == toldTrail else { throw Diverged() }
     }
   }
 }

@@ -15,9 +15,11 @@ extension DecoderSlot {
         return 0
       }
     }
-    var replay = ArchiveReplay()
+    var toldDigests: Set<Digest> = []
+    /// As it was before the member that began last.
+    var begun = reading
     /// Reads on from the member that follows those that are done.
-    func read() throws -> Unhashable? {
+    func read(_ replay: inout ArchiveReplay) throws -> Unhashable? {
       var request = DecodeRequest(
         format: format, inputSize: UInt64(clamping: source.sizeInBytes), mostPixels: 0, smallestSide: 0,
         picture: UInt32(clamping: reading.membersDone))
@@ -25,33 +27,32 @@ extension DecoderSlot {
       request.isPulled = true
       request.disk = options
       return try converse(request, patient, each: limits.disk.timeWithoutNews, total: limits.disk.time) { event in
-        // What lies before a member of the image will not be read again.
-        if reading.isMember(event), replay.isWhereToldTo { replay = ArchiveReplay() }
-        return try reading.take(event, self) { try replay.take($0, body) }
+        if reading.isMember(event) {
+          begun = reading
+          // What lies before it will not be read again.
+          if replay.isWhereToldTo { replay = ArchiveReplay() }
+        }
+        return try reading.take(event, self) { event in
+          if case .storedDigest(let digest) = event, !toldDigests.insert(digest).inserted { return }
+          try replay.take(event, body)
+        }
       }
-    }
-    /// Reads the member in hand again, and on. Where it comes less far, the member stays where it was.
-    func readAgain(_ failure: Unhashable) throws -> Unhashable? {
-      let state = reading
-      reading.rewind()
-      replay.restart()
-      do {
-        let next = try read()
-        if replay.isWhereToldTo { return next }
-      } catch is ArchiveReplay.Diverged {}
-      reading = state
-      return failure
     }
     for _ in 0...limits.disk.crashes {
       let before = reading.membersDone
-      guard var failure = try read() else { return nil }
+      var replay = ArchiveReplay()
+      guard var failure = try read(&replay) else { return nil }
       var tried = -1
-      while failure.mayBeAnothers, reading.memberBegun != tried {
-        tried = reading.memberBegun
-        guard let next = try readAgain(failure) else { return nil }
+      // The member in hand again, and on.
+      while failure.mayBeAnothers, begun.membersDone != tried {
+        tried = begun.membersDone
+        let state = reading
+        reading = begun
+        guard let next = try replay.readAgain(failure, read) else { return nil }
+        // What has been told of it stays open where it was.
+        if !replay.isWhereToldTo { reading = state }
         failure = next
       }
-      replay = ArchiveReplay()
       try reading.abandon(failure, body)
       // What ended a decoder is behind us: the next one goes on there.
       guard failure.mayBeAnothers, reading.membersDone > before else { return failure }
@@ -71,10 +72,6 @@ private struct DiskReading {
   private var archiveBegan = Duration.zero
   /// Members of the image itself that have come to their end.
   private(set) var membersDone = 0
-  /// As many were done when the last one began; and what it had cost by then.
-  private(set) var memberBegun = 0
-  private var meterBefore: DiskLimits.Meter
-  private var toldDigests: Set<Digest> = []
   /// What last kept bytes of the medium back, since the member began.
   var sourceFailure: Errno?
 
@@ -94,7 +91,6 @@ private struct DiskReading {
     self.limits = limits
     isMediumInside = format == .ewf
     meter = DiskLimits.Meter(limits.disk, sizeInBytes: sizeInBytes)
-    meterBefore = meter
   }
 
   /// Whether an event is the begin of a member of the image itself.
@@ -102,18 +98,10 @@ private struct DiskReading {
     (event.kind == .file || event.kind == .link) && depth == 0 && !isInMember
   }
 
-  /// Goes back to before the member that began last, which will be told of again from its begin.
-  mutating func rewind() {
-    (membersDone, meter) = (memberBegun, meterBefore)
-    (isInMember, hasEnded, depth, depthTold) = (false, false, 0, 0)
-    (archive, limit, origin) = (nil, nil, nil)
-  }
-
   mutating func take(_ event: StreamEvent, _ slot: DecoderSlot, _ body: (ArchiveEvent) throws -> Void) throws
     -> DecoderSlot.Course
   {
     defer { hasEnded = event.kind == .end }
-    if isMember(event) { (memberBegun, meterBefore) = (membersDone, meter) }
     switch event.kind {
     case .medium where depth == 0 && !isInMember:
       if isMediumInside { meter.sizeInBytes = Int64(clamping: event.first) }
@@ -121,8 +109,7 @@ private struct DiskReading {
       origin = MemberOrigin(event, sizeInBytes: meter.sizeInBytes)
     case .storedDigest where depth == 0 && !isInMember:
       let hex = String(decoding: event.text, as: UTF8.self)
-      guard let digest = Digest(.md5, hex: hex) ?? Digest(.sha1, hex: hex), toldDigests.insert(digest).inserted else { break }
-      try body(.storedDigest(digest))
+      if let digest = Digest(.md5, hex: hex) ?? Digest(.sha1, hex: hex) { try body(.storedDigest(digest)) }
     case .file where !isInMember, .link where !isInMember:
       if let limit = meter.addEntry() { return .end(limit) }
       try begin(event, slot, body)
