@@ -1,15 +1,9 @@
 #include "CKernels.h"
+#include "wide.h"
 
 // PDQ's box filter. Each sum is formed in the reference's order, what enters before what leaves: lanes hold different sums,
 // never parts of one.
 #pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__)
-#define BEST_FIT __attribute__((target_clones("arch=x86-64-v3", "default")))
-#else
-#define BEST_FIT
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 #define LANES 32
 typedef uint8_t bytes_anywhere __attribute__((vector_size(LANES), aligned(1)));
@@ -31,7 +25,7 @@ static size_t count_at(size_t x, size_t length, size_t back, size_t ahead) {
 static int is_power_of_two(size_t count) { return (count & (count - 1)) == 0; }
 
 // Means from `x` on of windows that lie in the row, as many as there are lanes. Not of more bytes than have a sum of sixteen bits.
-INLINE void store_means(const uint8_t *row, size_t x, size_t back, size_t size, float *means) {
+CK_INLINE void store_means(const uint8_t *row, size_t x, size_t back, size_t size, float *means) {
   words sum = {0};
   for (size_t i = 0; i < size; i++) sum += __builtin_convertvector(*(const bytes_anywhere *)(row + x - back + i), words);
   floats mean = __builtin_convertvector(sum, floats);
@@ -40,7 +34,7 @@ INLINE void store_means(const uint8_t *row, size_t x, size_t back, size_t size, 
 }
 
 // Whole numbers below 2^24 are exact as they are, so the order of sums does not matter here.
-BEST_FIT void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, float *means) {
+CK_WIDE void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_t ahead, float *means) {
   const size_t size = back + ahead + 1, end = length - ahead;
   uint64_t sum = 0;
   for (size_t x = 0; x < ahead; x++) sum += row[x];
@@ -71,7 +65,7 @@ BEST_FIT void ck_box_bytes(const uint8_t *row, size_t length, size_t back, size_
 }
 
 // Rows of eight become columns.
-INLINE void turn(eight rows[8]) {
+CK_INLINE void turn(eight rows[8]) {
   eight pairs[8], fours[8];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 8; i += 2) {
@@ -93,13 +87,13 @@ INLINE void turn(eight rows[8]) {
 }
 
 // Turns eight rows and stores the columns, `apart` samples after one another.
-INLINE void store_turned(eight rows[8], float *columns, size_t apart) {
+CK_INLINE void store_turned(eight rows[8], float *columns, size_t apart) {
   turn(rows);
 #pragma clang loop unroll(full)
   for (size_t i = 0; i < 8; i++) *(eight_anywhere *)(columns + i * apart) = rows[i];
 }
 
-INLINE void take_columns(
+CK_INLINE void take_columns(
   const float *const *entering, const float *const *leaving, const float *factors, int divides, size_t width, float *sums,
   float *means
 ) {
@@ -127,7 +121,7 @@ INLINE void take_columns(
   }
 }
 
-BEST_FIT void ck_box_columns(
+CK_WIDE void ck_box_columns(
   const float *const entering[CK_BOX_ROWS], const float *const leaving[CK_BOX_ROWS], const uint32_t counts[CK_BOX_ROWS],
   size_t width, float *sums, float *means
 ) {
@@ -152,24 +146,24 @@ typedef struct {
   sixteen sum;
 } sliding;
 
-INLINE sliding begin(const float *rows, size_t length, size_t back, size_t ahead) {
+CK_INLINE sliding begin(const float *rows, size_t length, size_t back, size_t ahead) {
   sliding window = {.line = (const sixteen_anywhere *)rows, .length = length, .back = back, .ahead = ahead};
   for (size_t x = 0; x < ahead; x++) window.sum += window.line[x];
   return window;
 }
 
 // To column `x`, from the one before.
-INLINE void move_to(sliding *window, size_t x) {
+CK_INLINE void move_to(sliding *window, size_t x) {
   if (x + window->ahead < window->length) window->sum += window->line[x + window->ahead];
   if (x > window->back) window->sum -= window->line[x - window->back - 1];
 }
 
-INLINE void store_mean(const sliding *window, size_t x, float *mean) {
+CK_INLINE void store_mean(const sliding *window, size_t x, float *mean) {
   size_t count = count_at(x, window->length, window->back, window->ahead);
   *(sixteen_anywhere *)mean = is_power_of_two(count) ? window->sum * (1 / (float)count) : window->sum / (float)count;
 }
 
-BEST_FIT void ck_box_rows(
+CK_WIDE void ck_box_rows(
   const float *rows, size_t length, size_t back, size_t ahead, const uint32_t *positions, size_t count, float *means,
   size_t apart
 ) {
@@ -183,7 +177,7 @@ BEST_FIT void ck_box_rows(
   }
 }
 
-BEST_FIT void ck_box_floats(
+CK_WIDE void ck_box_floats(
   const float *rows, size_t count, size_t length, size_t back, size_t ahead, float *room, float *means,
   size_t apart
 ) {

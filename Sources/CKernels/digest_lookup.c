@@ -1,18 +1,11 @@
 #include "CKernels.h"
 #include "verified.h"
+#include "wide.h"
 
 #include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <emmintrin.h>
-#endif
-
-#if defined(__x86_64__)
-#define CK_WIDE __attribute__((target_clones("arch=x86-64-v3", "default")))
-#define CK_INLINE static inline __attribute__((always_inline))
-#else
-#define CK_WIDE
-#define CK_INLINE static inline
 #endif
 
 typedef uint8_t bytes __attribute__((vector_size(8)));

@@ -45,7 +45,7 @@ struct PDQDownsampler {
     var values: [Float] = []
     values.reserveCapacity(rows.positions.count * positions.count)
     var kept = 0
-    withZeroed(2 * group * width) { room in
+    withRoom(2 * group * width) { room in
       ColumnPass.withPass(down, width: width, inputsBegin: 0) { first in
         ColumnPass.withPass(down, width: positions.count, inputsBegin: down.reachAhead) { second in
           for step in stride(from: 0, to: height + 2 * down.reachAhead, by: group) {
@@ -107,7 +107,8 @@ private struct ColumnPass {
     let ringRows = (window.size + 2 * group - 1) / group * group
     // An odd number of cache lines: rows a power of two apart would all lie in the same few places of a cache.
     let apart = ((width + 15) / 16 | 1) * 16
-    withZeroed((ringRows + 2) * apart) { ring in
+    withRoom((ringRows + 2) * apart) { ring in
+      (ring + ringRows * apart).initialize(repeating: 0, count: 2 * apart)
       body(
         Self(
           window: window, width: width, inputsBegin: inputsBegin, apart: apart, ring: ring, ringRows: ringRows,
@@ -180,10 +181,7 @@ struct PDQSamples {
   }
 }
 
-/// Lends zeroed memory for `count` values.
-private func withZeroed<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
-  withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in
-    buffer.initialize(repeating: 0)
-    return body(buffer.baseAddress!)
-  }
+/// Lends memory for `count` values, with nothing in it.
+private func withRoom<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { body($0.baseAddress!) }
 }
