@@ -99,9 +99,9 @@ int sandbox_enter(uint64_t memory, sandbox_report *report);
 /// "open", "fork"…; empty for a number that is none.
 const char *sandbox_escape_name(int escape);
 
-/// Tries each way out in a child that is free, and in one of its own that is locked in as a worker is. A bit of `possible` says that
-/// the first worked, so that the second proves something; a bit of `refused` that the second was stopped: killed by the
-/// filter, or told no.
+/// Tries each way out in a child that is free, and in one of its own that is locked in as a worker is. A bit of `possible`
+/// says that it worked in the first, so that the second proves something; a bit of `refused` that the second was stopped:
+/// killed by the filter, or told no.
 void sandbox_try_escapes(uint64_t memory, uint32_t *possible, uint32_t *refused);
 
 #endif
